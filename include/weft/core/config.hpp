@@ -1,0 +1,19 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Refuses, with one sentence, what is known to miscompile or to mix badly (docs/decisions/001-compilers.md).
+
+#include <boost/version.hpp>
+
+#if !defined(__clang__) && defined(__GNUC__) && __GNUC__ < 14
+#error "weft needs Clang >= 16 or GCC >= 14: this GCC miscompiles coroutines (docs/decisions/001-compilers.md)."
+#endif
+#if defined(__clang__) && __clang_major__ < 16
+#error "weft needs Clang >= 16 or GCC >= 14."
+#endif
+#if BOOST_VERSION < 108300
+#error "weft needs Boost >= 1.83."
+#endif
+#if defined(BOOST_ASIO_SEPARATE_COMPILATION) || defined(BOOST_ASIO_DYN_LINK)
+#error "weft is built with header-only Boost.Asio; BOOST_ASIO_SEPARATE_COMPILATION beside it breaks the one-definition rule."
+#endif
