@@ -8,6 +8,7 @@
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include <cstdint>
 #include <memory>
 
 namespace weft {
@@ -21,11 +22,17 @@ bool is_strand_on(const asio::any_io_executor& ex) {
     return ex.target<asio::strand<Executor>>() != nullptr;
 }
 
-// Asio's own executors carry tracked work in their type, as a bit.
-template <auto Tracked>
-bool is_strand_on_asio(const asio::any_io_executor& ex) {
-    return is_strand_on<asio::io_context::basic_executor_type<std::allocator<void>, Tracked>>(ex) ||
-           is_strand_on<asio::thread_pool::basic_executor_type<std::allocator<void>, Tracked>>(ex);
+// Asio's own executors carry tracked work as a bit in their type: 4 for an io_context, 8 for a
+// thread pool.
+template <std::uintptr_t... Bits>
+bool is_strand_on_io_context(const asio::any_io_executor& ex) {
+    return (is_strand_on<asio::io_context::basic_executor_type<std::allocator<void>, Bits>>(ex) ||
+            ...);
+}
+template <unsigned... Bits>
+bool is_strand_on_thread_pool(const asio::any_io_executor& ex) {
+    return (is_strand_on<asio::thread_pool::basic_executor_type<std::allocator<void>, Bits>>(ex) ||
+            ...);
 }
 
 }  // namespace
@@ -37,9 +44,9 @@ asio::any_io_executor single_threaded(asio::any_io_executor ex) {
 
 bool is_serial(const asio::any_io_executor& ex) {
     return ex.target<serial_executor>() || is_strand_on<asio::any_io_executor>(ex) ||
-           ex.target<asio::io_context::strand>() || is_strand_on<serial_executor>(ex) ||
-           is_strand_on<asio::system_executor>(ex) || is_strand_on_asio<0u>(ex) ||
-           is_strand_on_asio<4u>(ex) || context_info::of(ex).serial();
+           is_strand_on_io_context<0, 4>(ex) || is_strand_on_thread_pool<0, 8>(ex) ||
+           is_strand_on<asio::system_executor>(ex) || is_strand_on<serial_executor>(ex) ||
+           ex.target<asio::io_context::strand>() || context_info::of(ex).serial();
 }
 
 asio::any_io_executor serialized(asio::any_io_executor ex) {
