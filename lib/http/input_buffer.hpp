@@ -14,22 +14,28 @@ namespace weft::http::detail {
 ///
 ///     read into prepare(n), commit(got); look at data(); consume(k) or take(k) as bytes.
 ///
-/// The room given by prepare() stays valid until commit(), whatever is consumed or taken meanwhile: a read may be
-/// pending while a handler pulls the body. The block grows only in prepare(); an idle connection holds a small one.
+/// The room given by prepare() stays valid until commit(), whatever is consumed or taken meanwhile:
+/// a read may be pending while a handler pulls the body. The block grows only in prepare(); an idle
+/// connection holds a small one.
 class input_buffer {
   public:
     static constexpr std::size_t small = 2048;
 
-    [[nodiscard]] std::string_view data() const noexcept { return {begin_, static_cast<std::size_t>(end_ - begin_)}; }
+    [[nodiscard]] std::string_view data() const noexcept {
+        return {begin_, static_cast<std::size_t>(end_ - begin_)};
+    }
     [[nodiscard]] bool empty() const noexcept { return begin_ == end_; }
-    [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(end_ - begin_); }
+    [[nodiscard]] std::size_t size() const noexcept {
+        return static_cast<std::size_t>(end_ - begin_);
+    }
 
     void consume(std::size_t n) noexcept { begin_ += n; }
 
     /// The first `n` bytes, consumed; they share the block, so nothing is copied.
     [[nodiscard]] bytes take(std::size_t n) noexcept;
 
-    /// Room behind the data, at least `wanted` bytes of it. Moves the data when that makes room and no slice looks on.
+    /// Room behind the data, at least `wanted` bytes of it. Moves the data when that makes room and
+    /// no slice looks on.
     [[nodiscard]] boost::asio::mutable_buffer prepare(std::size_t wanted);
     void commit(std::size_t n) noexcept { end_ += n; }
 

@@ -12,11 +12,12 @@
 
 namespace weft::http::detail {
 
-/// Bytes on their way out: text that is put together here (heads, chunk sizes, small contents) and chunks that are only
-/// referred to, in order, gathered into one write.
+/// Bytes on their way out: text that is put together here (heads, chunk sizes, small contents) and
+/// chunks that are only referred to, in order, gathered into one write.
 class output_queue {
   public:
-    /// A chunk up to this size is copied behind the text before it: cheaper than one more buffer in the write.
+    /// A chunk up to this size is copied behind the text before it: cheaper than one more buffer in
+    /// the write.
     static constexpr std::size_t copied = 2048;
 
     /// Where heads are written: append only.
