@@ -30,12 +30,10 @@ T run_plain(awaitable<T> work) {
         if (thrown) std::rethrow_exception(thrown);
     } else {
         std::optional<T> value;
-        boost::asio::co_spawn(
-            io,
-            [&](awaitable<T> w) -> awaitable<void> {
-                value.emplace(co_await std::move(w));
-            }(std::move(work)),
-            [&](std::exception_ptr e) { thrown = e; });
+        auto keep = [&](awaitable<T> w) -> awaitable<void> {
+            value.emplace(co_await std::move(w));
+        };  // named: the coroutine reads its captures
+        boost::asio::co_spawn(io, keep(std::move(work)), [&](std::exception_ptr e) { thrown = e; });
         io.run();
         if (thrown) std::rethrow_exception(thrown);
         return std::move(*value);
