@@ -111,10 +111,14 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     std::shared_ptr<h1_pump> write_keeps_;
     std::optional<io::error_code> output_end_;
 
-    struct limit_entry;
-    deadlines::entry limit_;
+    struct limit_entry final : deadlines::entry {
+        limit_entry(h1_pump& owner, callback on_fire)
+            : entry(owner.context_.deadlines(), owner.executor_, on_fire), pump(owner) {}
+        h1_pump& pump;
+    };
+    limit_entry limit_;
+    limit_entry write_limit_;
     bool limit_reached_ = false;
-    deadlines::entry write_limit_;
 };
 
 }  // namespace weft::http::detail
