@@ -221,11 +221,8 @@ awaitable<std::size_t> stream::read_from(stream_impl* impl, asio::mutable_buffer
     co_return n;
 }
 
-awaitable<void> stream::write_to(stream_impl* impl, bytes data) {
-    co_await write_one(impl, data.buffer());
-}
-
-awaitable<void> stream::write_one(stream_impl* impl, asio::const_buffer data) {
+awaitable<void> stream::write_one(stream_impl* impl, asio::const_buffer data, bytes keep) {
+    static_cast<void>(keep);  // lives in the frame
     while (data.size() > 0) {
         error_code ec;
         std::size_t n = try_write(*impl, const_buffers(&data, 1), ec);
@@ -276,8 +273,11 @@ awaitable<void> stream::shutdown_to(stream_impl* impl) {
 awaitable<std::size_t> stream::read(asio::mutable_buffer buffer) {
     return read_from(impl_, buffer);
 }
-awaitable<void> stream::write(bytes data) { return write_to(impl_, std::move(data)); }
-awaitable<void> stream::write(asio::const_buffer data) { return write_one(impl_, data); }
+awaitable<void> stream::write(bytes data) {
+    const asio::const_buffer view = data.buffer();
+    return write_one(impl_, view, std::move(data));
+}
+awaitable<void> stream::write(asio::const_buffer data) { return write_one(impl_, data, bytes()); }
 awaitable<void> stream::write(const_buffers data) { return write_all(impl_, data); }
 awaitable<void> stream::shutdown_send() { return shutdown_to(impl_); }
 

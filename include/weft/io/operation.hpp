@@ -56,8 +56,7 @@ class operation {
     /// closes the write side. No-op when idle.
     void cancel() noexcept;
 
-    // For those who implement streams
-    // ---------------------------------------------------------------------------
+    // --- For those who implement streams
 
     /// Completes it here and now. Only from a handler that runs on the stream's executor, and never
     /// from inside the call that started it.

@@ -74,8 +74,7 @@ class stream {
 
     [[nodiscard]] explicit operator bool() const noexcept { return impl_ != nullptr; }
 
-    // What it is
-    // ------------------------------------------------------------------------------------------------
+    // --- What it is
 
     [[nodiscard]] executor_type get_executor() const noexcept { return impl_->get_executor(); }
     [[nodiscard]] stream& lowest_layer() noexcept { return *this; }
@@ -91,8 +90,7 @@ class stream {
     /// kTLS), else -1. The stream keeps it; do not close it or change its blocking mode.
     [[nodiscard]] int native_socket() const noexcept { return impl_->native_socket(); }
 
-    // For coroutines
-    // --------------------------------------------------------------------------------------------
+    // --- For coroutines
 
     /// Reads what is there into `buffer`: at least one byte, or 0 at the end of the file (or for an
     /// empty buffer). Does not suspend when bytes are waiting. The caller keeps the memory. Throws
@@ -111,8 +109,7 @@ class stream {
     /// Sends end of file; reading goes on (half close). Throws failure.
     awaitable<void> shutdown_send();
 
-    // For drivers: try first, then suspend
-    // ------------------------------------------------------------------------
+    // --- For drivers: try first, then suspend
 
     /// Reads without waiting. Returns the bytes read; 0 with `ec` would_block, eof or another
     /// error.
@@ -144,8 +141,7 @@ class stream {
     /// Starts sending end of file.
     void start_shutdown_send(operation& op);
 
-    // The end
-    // -----------------------------------------------------------------------------------------------------
+    // --- The end
 
     /// Ends the connection at once: the peer sees connection_reset, pending operations complete
     /// with operation_aborted, later ones with connection_aborted. What the peer has not read yet
@@ -157,8 +153,7 @@ class stream {
     /// connection_reset, as TCP does).
     void close() noexcept;
 
-    // For any completion token
-    // --------------------------------------------------------------------------------------
+    // --- For any completion token
 
     /// AsyncReadStream. Signature void(error_code, std::size_t). All three types of cancellation;
     /// no byte is lost.
@@ -233,8 +228,7 @@ class stream {
     static std::size_t try_write(stream_impl&, const_buffers, error_code&) noexcept;
     static bool try_shutdown_send(stream_impl&, error_code&) noexcept;
     static awaitable<std::size_t> read_from(stream_impl*, boost::asio::mutable_buffer);
-    static awaitable<void> write_to(stream_impl*, bytes);
-    static awaitable<void> write_one(stream_impl*, boost::asio::const_buffer);
+    static awaitable<void> write_one(stream_impl*, boost::asio::const_buffer, bytes keep);
     static awaitable<void> write_all(stream_impl*, const_buffers);
     static awaitable<void> shutdown_to(stream_impl*);
 

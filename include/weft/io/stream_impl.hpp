@@ -87,6 +87,12 @@ class stream_impl {
     /// Completes `op` from the executor's queue. May be called from any thread.
     void post(operation& op, error_code code, std::size_t bytes) const;
 
+    /// Lets go of the executor, for a transport whose memory outlives its stream.
+    void release_executor() noexcept {
+        io_ = nullptr;
+        executor_ = boost::asio::any_io_executor();
+    }
+
     /// The executor as io_context's own, or null when it is of another type: the quick way to post.
     [[nodiscard]] const boost::asio::io_context::executor_type* io_context_executor()
         const noexcept {
