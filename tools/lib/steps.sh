@@ -70,3 +70,15 @@ print_times() {
     for line in "${steps_report[@]}"; do say "  $line"; done
     say "  $(printf '%5d s  in all' $((SECONDS - steps_started)))"
 }
+
+# The first compiler that builds coroutines right (docs/decisions/001-compilers.md).
+pick_compiler() {
+    local c
+    for c in clang++-19 clang++-18 clang++-17 clang++-16 clang++-20 g++-14 g++-15; do
+        if command -v "$c" >/dev/null; then
+            echo "$c"
+            return
+        fi
+    done
+    die "no suitable compiler found: weft needs Clang >= 16 or GCC >= 14 (set CXX to one)."
+}
