@@ -34,6 +34,8 @@ class bytes {
 
       protected:
         virtual ~owner() = default;
+        /// Whether anyone but one holder refers to this memory: a buffer asks before it writes over it.
+        [[nodiscard]] bool shared() const noexcept { return refs_.load(std::memory_order_acquire) > 1; }
         /// Gives the memory back. The default deletes this.
         virtual void dispose() noexcept { delete this; }
 

@@ -3,6 +3,8 @@
 
 // Refuses, with one sentence, what is known to miscompile or to mix badly (docs/decisions/001-compilers.md).
 
+#include <weft/core/build_config.hpp>  // generated: pins the Boost and the Asio macros that weft was built with
+
 #include <boost/version.hpp>
 
 #if !defined(__clang__) && defined(__GNUC__) && __GNUC__ < 14

@@ -1,0 +1,142 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "h1_pump.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <utility>
+
+namespace weft::http::detail {
+
+namespace asio_error = boost::asio::error;
+
+h1_pump::h1_pump(io::stream connection)
+    : changed(connection.get_executor()),
+      stream_(std::move(connection)),
+      executor_(stream_.get_executor()),
+      context_(context_info::of(executor_)),
+      limit_(*this,
+             [](deadlines::entry& e) noexcept {
+                 h1_pump& pump = static_cast<limit_entry&>(e).pump;
+                 pump.limit_reached_ = true;
+                 auto keep = pump.shared_from_this();
+                 pump.changed.wake();
+             }),
+      write_limit_(*this, [](deadlines::entry& e) noexcept {
+          h1_pump& pump = static_cast<limit_entry&>(e).pump;
+          auto keep = pump.shared_from_this();
+          pump.output_end_ = asio_error::timed_out;
+          pump.write_.cancel();
+          pump.changed.wake();
+      }) {}
+
+// Input -----------------------------------------------------------------------------------------------------------
+
+void h1_pump::want_input(std::size_t room) {
+    if (read_.pending() || input_end_ || !stream_) return;
+    read_buffer_ = in.prepare(room);
+    read_keeps_ = shared_from_this();
+    stream_.start_read({&read_buffer_, 1}, read_);
+}
+
+bool h1_pump::try_input(std::size_t room) {
+    if (input_end_) return true;
+    if (read_.pending() || !stream_) return false;
+    io::error_code ec;
+    const std::size_t n = stream_.try_read(in.prepare(room), ec);
+    if (ec == asio_error::would_block) return false;
+    return note_read(ec, n);
+}
+
+bool h1_pump::note_read(io::error_code ec, std::size_t n) {
+    if (ec) {
+        input_end_ = ec;
+    } else {
+        in.commit(n);
+        received_ += n;
+    }
+    return true;
+}
+
+void h1_pump::on_read(io::error_code ec, std::size_t n) {
+    auto keep = std::move(read_keeps_);
+    if (ec == asio_error::operation_aborted) {
+        // A read that was taken back, not the end of input: release() follows, or the stream is gone.
+        if (!stream_) input_end_ = ec;
+    } else {
+        note_read(ec, n);
+        on_input();
+    }
+    changed.wake();
+}
+
+// Output ----------------------------------------------------------------------------------------------------------
+
+void h1_pump::flush() {
+    while (!write_.pending() && !output_end_ && stream_) {
+        if (sending_.empty()) {
+            if (out.empty()) return;
+            sending_.swap(out);
+        }
+        const std::size_t used = sending_.gather(write_buffers_);
+        io::error_code ec;
+        const std::size_t n = stream_.try_write({write_buffers_.data(), used}, ec);
+        if (!ec) {
+            sending_.consume(n);
+        } else if (ec == asio_error::would_block) {
+            write_limit_.arm_after(write_timeout);
+            write_keeps_ = shared_from_this();
+            stream_.start_write({write_buffers_.data(), used}, write_);
+        } else {
+            output_end_ = ec;
+        }
+    }
+}
+
+void h1_pump::on_write(io::error_code ec, std::size_t n) {
+    auto keep = std::move(write_keeps_);
+    write_limit_.disarm();
+    if (ec) {
+        if (!output_end_) output_end_ = ec;
+    } else {
+        sending_.consume(n);
+        flush();
+    }
+    changed.wake();
+}
+
+// Limits and the end ----------------------------------------------------------------------------------------------
+
+void h1_pump::arm_limit(std::chrono::milliseconds limit) {
+    limit_reached_ = false;
+    limit_.arm_after(limit);
+}
+
+void h1_pump::abort() noexcept {
+    if (stream_) stream_.abort();
+    if (!input_end_) input_end_ = asio_error::connection_aborted;
+    if (!output_end_) output_end_ = asio_error::connection_aborted;
+}
+
+void h1_pump::close() noexcept {
+    limit_.disarm();
+    write_limit_.disarm();
+    stream_ = {};
+    if (!input_end_) input_end_ = asio_error::connection_aborted;
+    if (!output_end_) output_end_ = asio_error::connection_aborted;
+}
+
+void h1_pump::shrink() {
+    if (!read_.pending()) in.shrink();
+    out.shrink();
+    sending_.shrink();
+}
+
+void h1_pump::operation_abandoned() noexcept {
+    // The execution context is being destroyed. Once nothing of ours is pending there, nobody could wake the coroutine
+    // that waits here; it holds this object, so keep that alive until its frame is gone.
+    auto keep_read = read_.pending() ? nullptr : std::move(read_keeps_);
+    auto keep_write = write_.pending() ? nullptr : std::move(write_keeps_);
+    if (!read_.pending() && !write_.pending()) changed.abandon();
+}
+
+}  // namespace weft::http::detail

@@ -1,0 +1,124 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/io/stream.hpp>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/deadlines.hpp>
+
+#include <boost/asio/buffer.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "input_buffer.hpp"
+#include "output_queue.hpp"
+#include "waker.hpp"
+
+namespace weft::http::detail {
+
+/// Moves the bytes of one HTTP/1 connection, for either role; knows nothing of HTTP. One read may be pending at any
+/// time, also while a handler runs, and output goes out by itself; whoever drives the connection waits in `changed`
+/// until something happened:
+///
+///     pump.want_input(); while (pump.in.empty() && !pump.input_end()) co_await pump.changed.wait();
+///
+/// Pending operations keep the object alive. All on the stream's executor.
+class h1_pump : public std::enable_shared_from_this<h1_pump> {
+  public:
+    explicit h1_pump(io::stream connection);
+    h1_pump(const h1_pump&) = delete;
+    h1_pump& operator=(const h1_pump&) = delete;
+    virtual ~h1_pump() = default;
+
+    [[nodiscard]] boost::asio::any_io_executor get_executor() const { return executor_; }
+    [[nodiscard]] context_info& context() const noexcept { return context_; }
+    [[nodiscard]] io::stream& stream() noexcept { return stream_; }
+
+    // Input
+
+    input_buffer in;
+    /// Starts a read, unless one is pending or input has ended. Never fails; see input_end().
+    void want_input(std::size_t room = input_buffer::small / 2);
+    /// The same, but takes at once what is there already; true when something came or input ended.
+    bool try_input(std::size_t room);
+    [[nodiscard]] bool reading() const noexcept { return read_.pending(); }
+    /// Why nothing more comes: eof or an error; empty while input is open.
+    [[nodiscard]] const std::optional<io::error_code>& input_end() const noexcept { return input_end_; }
+    /// The bytes read so far, in all.
+    [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
+
+    // Output
+
+    output_queue out;
+    /// Sends what is in `out`, as far as that goes without waiting; the rest goes on by itself.
+    void flush();
+    /// How much has not been taken by the stream yet, what is in `out` included.
+    [[nodiscard]] std::size_t unsent() const noexcept { return out.size() + sending_.size(); }
+    /// Why nothing can be sent any more.
+    [[nodiscard]] const std::optional<io::error_code>& output_end() const noexcept { return output_end_; }
+
+    // Waiting
+
+    waker changed;
+    /// The limit on what the driver waits for; `limit_reached()` says that it ran out, until it is set again.
+    void arm_limit(std::chrono::milliseconds limit);
+    void disarm_limit() noexcept { limit_.disarm(); }
+    [[nodiscard]] bool limit_reached() const noexcept { return limit_reached_; }
+    /// How long the peer may take nothing of what is being sent; then output_end() is timed_out.
+    std::chrono::milliseconds write_timeout{30'000};
+
+    // The end
+
+    /// Ends both directions at once; the peer sees a reset.
+    void abort() noexcept;
+    /// Destroys the stream; what was sent still arrives. Pending operations end by themselves.
+    void close() noexcept;
+    /// Takes the stream away once no operation is pending: for an upgrade.
+    [[nodiscard]] io::stream release() noexcept { return std::move(stream_); }
+    /// Ends a pending read without losing a byte of it.
+    void cancel_read() noexcept { read_.cancel(); }
+    /// Gives back what large messages took.
+    void shrink();
+
+    void operation_abandoned() noexcept;
+
+  protected:
+    /// Input came or ended. Called before the waiting coroutine is woken.
+    virtual void on_input() {}
+
+  private:
+    void on_read(io::error_code ec, std::size_t n);
+    void on_write(io::error_code ec, std::size_t n);
+    bool note_read(io::error_code ec, std::size_t n);
+
+    io::stream stream_;
+    boost::asio::any_io_executor executor_;
+    context_info& context_;
+
+    io::member_operation<h1_pump, &h1_pump::on_read> read_{*this};
+    boost::asio::mutable_buffer read_buffer_;
+    std::shared_ptr<h1_pump> read_keeps_;
+    std::optional<io::error_code> input_end_;
+    std::uint64_t received_ = 0;
+
+    output_queue sending_;
+    io::member_operation<h1_pump, &h1_pump::on_write> write_{*this};
+    std::array<boost::asio::const_buffer, io::max_buffers> write_buffers_;
+    std::shared_ptr<h1_pump> write_keeps_;
+    std::optional<io::error_code> output_end_;
+
+    struct limit_entry final : deadlines::entry {
+        limit_entry(h1_pump& owner, callback on_fire)
+            : entry(owner.context_.deadlines(), owner.executor_, on_fire), pump(owner) {}
+        h1_pump& pump;
+    };
+    limit_entry limit_;
+    limit_entry write_limit_;
+    bool limit_reached_ = false;
+};
+
+}  // namespace weft::http::detail

@@ -1,0 +1,78 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/core/awaitable.hpp>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
+
+#include <utility>
+
+namespace weft::http::detail {
+
+/// Where the coroutine of a connection waits until something has happened. All on the connection's executor, so a
+/// condition that was checked before waiting cannot change in between:
+///
+///     while (!input_arrived) co_await waker.wait();
+///
+/// wake() resumes the waiting coroutine from inside, so its caller does nothing afterwards that the coroutine could
+/// have undone. A terminal cancellation of the waiting coroutine wakes it as well, from the executor's queue.
+class waker {
+  public:
+    explicit waker(boost::asio::any_io_executor executor) noexcept : executor_(std::move(executor)) {}
+    waker(const waker&) = delete;
+    waker& operator=(const waker&) = delete;
+
+    [[nodiscard]] auto wait() {
+        return boost::asio::async_initiate<const boost::asio::deferred_t&, void()>(start{this}, boost::asio::deferred);
+    }
+
+    void wake() {
+        if (!handler_) return;
+        auto handler = take();
+        std::move(handler)();
+    }
+    [[nodiscard]] bool waiting() const noexcept { return static_cast<bool>(handler_); }
+
+    /// The execution context goes away: destroys the coroutine that waits.
+    void abandon() noexcept { auto handler = take(); }
+
+  private:
+    using handler_type = boost::asio::any_completion_handler<void()>;
+
+    handler_type take() noexcept {
+        slot_.clear();
+        return std::exchange(handler_, nullptr);
+    }
+
+    struct start {
+        waker* self;
+        template <class Handler>
+        void operator()(Handler&& handler) const {
+            self->slot_ = boost::asio::get_associated_cancellation_slot(handler);
+            if (self->slot_.is_connected()) {
+                self->slot_.assign([self = self](boost::asio::cancellation_type type) {
+                    if ((type & boost::asio::cancellation_type::terminal) != boost::asio::cancellation_type::none)
+                        self->wake_later();
+                });
+            }
+            self->handler_ = std::forward<Handler>(handler);
+        }
+    };
+
+    void wake_later() {
+        if (handler_) boost::asio::post(executor_, std::exchange(handler_, nullptr));
+    }
+
+    boost::asio::any_io_executor executor_;
+    handler_type handler_;
+    boost::asio::cancellation_slot slot_;
+};
+
+}  // namespace weft::http::detail

@@ -1,0 +1,284 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include <weft/core/failure.hpp>
+#include <weft/io/stream.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <tuple>
+
+namespace weft::io {
+
+namespace asio = boost::asio;
+
+// operation
+// --------------------------------------------------------------------------------------------------------
+
+void operation::unlink() noexcept {
+    if (!stream_) return;
+    (is_read_ ? stream_->reading_ : stream_->writing_) = nullptr;
+    stream_ = nullptr;
+}
+
+void operation::deliver() {
+    outcome result = result_;
+    // The stream was destroyed while the result was on its way: whoever waits must not touch it
+    // again.
+    if (linked_ && !stream_) result.code = asio::error::operation_aborted;
+    unlink();
+    linked_ = false;
+    pending_ = false;
+    function_(*this, &result);
+}
+
+void operation::abandon() noexcept {
+    unlink();
+    linked_ = false;
+    pending_ = false;
+    function_(*this, nullptr);
+}
+
+void operation::cancel() noexcept {
+    if (!stream_) return;
+    if (is_read_)
+        stream_->cancel_read();
+    else
+        stream_->cancel_write();
+}
+
+// stream_impl
+// ------------------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::deferred);
+using signature = void(error_code, std::size_t);
+using single_mutable = detail::buffer_array<asio::mutable_buffer, asio::mutable_buffer>;
+using single_const = detail::buffer_array<asio::const_buffer, asio::const_buffer>;
+
+template <class Buffer>
+std::size_t total(std::span<const Buffer> buffers) noexcept {
+    std::size_t sum = 0;
+    for (const Buffer& b : buffers) sum += b.size();
+    return sum;
+}
+
+template <class Span>
+Span at_most_max(Span buffers) noexcept {
+    return buffers.first(std::min(buffers.size(), max_buffers));
+}
+
+}  // namespace
+
+stream_impl::stream_impl(asio::any_io_executor executor)
+    : executor_(std::move(executor)), io_(executor_.target<asio::io_context::executor_type>()) {}
+
+stream_impl::~stream_impl() = default;
+
+void stream_impl::unlink_all() noexcept {
+    if (reading_) reading_->unlink();
+    if (writing_) writing_->unlink();
+}
+
+void stream_impl::post(operation& op, error_code code, std::size_t bytes) const {
+    // The handler is one pointer; destroyed without having run (the context goes away), it abandons
+    // the operation.
+    struct completion {
+        operation* op;
+        explicit completion(operation* o) noexcept : op(o) {}
+        completion(completion&& other) noexcept : op(std::exchange(other.op, nullptr)) {}
+        ~completion() {
+            if (op) op->abandon();
+        }
+        void operator()() { std::exchange(op, nullptr)->deliver(); }
+    };
+    op.result_ = {code, bytes};
+    if (io_)
+        asio::post(*io_, completion(&op));
+    else
+        asio::post(executor_, completion(&op));
+}
+
+void stream_impl::begin_read(operation& op, mutable_buffers buffers) {
+    assert(!op.pending_);
+    op.pending_ = true;
+    op.is_read_ = true;
+    buffers = at_most_max(buffers);
+    if (total(buffers) == 0) return post(op, error_code(), 0);
+    if (reading_) return post(op, asio::error::already_started, 0);
+    op.stream_ = this;
+    op.linked_ = true;
+    reading_ = &op;
+    start_read(buffers, op);
+}
+
+void stream_impl::begin_write(operation& op, const_buffers buffers) {
+    assert(!op.pending_);
+    op.pending_ = true;
+    op.is_read_ = false;
+    buffers = at_most_max(buffers);
+    if (total(buffers) == 0) return post(op, error_code(), 0);
+    if (writing_) return post(op, asio::error::already_started, 0);
+    op.stream_ = this;
+    op.linked_ = true;
+    writing_ = &op;
+    start_write(buffers, op);
+}
+
+void stream_impl::begin_shutdown(operation& op) {
+    assert(!op.pending_);
+    op.pending_ = true;
+    op.is_read_ = false;
+    if (writing_) return post(op, asio::error::already_started, 0);
+    op.stream_ = this;
+    op.linked_ = true;
+    writing_ = &op;
+    start_shutdown_send(op);
+}
+
+std::size_t stream_impl::try_read(mutable_buffers, error_code& ec) noexcept {
+    ec = asio::error::would_block;
+    return 0;
+}
+
+std::size_t stream_impl::try_write(const_buffers, error_code& ec) noexcept {
+    ec = asio::error::would_block;
+    return 0;
+}
+
+bool stream_impl::try_shutdown_send(error_code& ec) noexcept {
+    ec = asio::error::would_block;
+    return false;
+}
+
+// stream
+// -----------------------------------------------------------------------------------------------------------
+
+std::size_t stream::try_read(stream_impl& impl, mutable_buffers buffers, error_code& ec) noexcept {
+    ec = {};
+    buffers = at_most_max(buffers);
+    if (total(buffers) == 0) return 0;
+    if (impl.reading_) {
+        ec = asio::error::already_started;
+        return 0;
+    }
+    return impl.try_read(buffers, ec);
+}
+
+std::size_t stream::try_write(stream_impl& impl, const_buffers buffers, error_code& ec) noexcept {
+    ec = {};
+    buffers = at_most_max(buffers);
+    if (total(buffers) == 0) return 0;
+    if (impl.writing_) {
+        ec = asio::error::already_started;
+        return 0;
+    }
+    return impl.try_write(buffers, ec);
+}
+
+bool stream::try_shutdown_send(stream_impl& impl, error_code& ec) noexcept {
+    ec = {};
+    if (impl.writing_) {
+        ec = asio::error::already_started;
+        return false;
+    }
+    return impl.try_shutdown_send(ec);
+}
+
+void stream::start_read(mutable_buffers buffers, operation& op) { impl_->begin_read(op, buffers); }
+void stream::start_write(const_buffers buffers, operation& op) { impl_->begin_write(op, buffers); }
+void stream::start_shutdown_send(operation& op) { impl_->begin_shutdown(op); }
+
+void stream::abort() noexcept { impl_->abort(); }
+
+void stream::close() noexcept {
+    if (stream_impl* gone = std::exchange(impl_, nullptr)) {
+        // First: an operation on its way must not look for a transport that may be freed on another
+        // thread.
+        gone->unlink_all();
+        gone->dispose();
+    }
+}
+
+// Coroutines hold the transport, not the stream, so that the stream may move while they wait. If it
+// is destroyed meanwhile, the pending operation ends with operation_aborted (operation::deliver),
+// and the transport is not touched again.
+
+awaitable<std::size_t> stream::read_from(stream_impl* impl, asio::mutable_buffer buffer) {
+    error_code ec;
+    std::size_t n = try_read(*impl, mutable_buffers(&buffer, 1), ec);
+    if (ec == asio::error::would_block) {
+        std::tie(ec, n) = co_await asio::async_initiate<decltype(as_result), signature>(
+            initiate_read{impl}, as_result, single_mutable(buffer));
+    }
+    if (ec && ec != asio::error::eof) throw failure::from(ec, "read failed");
+    co_return n;
+}
+
+awaitable<void> stream::write_one(stream_impl* impl, asio::const_buffer data, bytes keep) {
+    static_cast<void>(keep);  // lives in the frame
+    while (data.size() > 0) {
+        error_code ec;
+        std::size_t n = try_write(*impl, const_buffers(&data, 1), ec);
+        if (ec == asio::error::would_block) {
+            std::tie(ec, n) = co_await asio::async_initiate<decltype(as_result), signature>(
+                initiate_write{impl}, as_result, single_const(data));
+        }
+        if (ec) throw failure::from(ec, "write failed");
+        data += n;
+    }
+}
+
+awaitable<void> stream::write_all(stream_impl* impl, const_buffers data) {
+    std::size_t offset = 0;  // into the first buffer
+    for (;;) {
+        while (!data.empty() && offset == data.front().size()) {
+            data = data.subspan(1);
+            offset = 0;
+        }
+        if (data.empty()) co_return;
+        std::array<asio::const_buffer, max_buffers> part;
+        const std::size_t count = std::min(data.size(), max_buffers);
+        std::copy_n(data.begin(), count, part.begin());
+        part[0] += offset;
+        const const_buffers now(part.data(), count);
+        error_code ec;
+        std::size_t n = try_write(*impl, now, ec);
+        if (ec == asio::error::would_block) {
+            std::tie(ec, n) = co_await asio::async_initiate<decltype(as_result), signature>(
+                initiate_write{impl}, as_result,
+                detail::buffer_array<asio::const_buffer, const_buffers>(now));
+        }
+        if (ec) throw failure::from(ec, "write failed");
+        for (offset += n; !data.empty() && offset >= data.front().size(); data = data.subspan(1))
+            offset -= data.front().size();
+    }
+}
+
+awaitable<void> stream::shutdown_to(stream_impl* impl) {
+    error_code ec;
+    if (!try_shutdown_send(*impl, ec) && ec == asio::error::would_block) {
+        std::tie(ec) = co_await asio::async_initiate<decltype(as_result), void(error_code)>(
+            initiate_shutdown{impl}, as_result);
+    }
+    if (ec) throw failure::from(ec, "shutdown_send failed");
+}
+
+awaitable<std::size_t> stream::read(asio::mutable_buffer buffer) {
+    return read_from(impl_, buffer);
+}
+awaitable<void> stream::write(bytes data) {
+    const asio::const_buffer view = data.buffer();
+    return write_one(impl_, view, std::move(data));
+}
+awaitable<void> stream::write(asio::const_buffer data) { return write_one(impl_, data, bytes()); }
+awaitable<void> stream::write(const_buffers data) { return write_all(impl_, data); }
+awaitable<void> stream::shutdown_send() { return shutdown_to(impl_); }
+
+}  // namespace weft::io
