@@ -11,6 +11,7 @@ namespace asio_error = boost::asio::error;
 
 h1_pump::h1_pump(io::stream connection)
     : changed(connection.get_executor()),
+      input_changed(connection.get_executor()),
       stream_(std::move(connection)),
       executor_(stream_.get_executor()),
       context_(context_info::of(executor_)),
@@ -19,14 +20,14 @@ h1_pump::h1_pump(io::stream connection)
                  h1_pump& pump = static_cast<limit_entry&>(e).pump;
                  pump.limit_reached_ = true;
                  auto keep = pump.shared_from_this();
-                 pump.changed.wake();
+                 pump.wake_all();
              }),
       write_limit_(*this, [](deadlines::entry& e) noexcept {
           h1_pump& pump = static_cast<limit_entry&>(e).pump;
           auto keep = pump.shared_from_this();
           pump.output_end_ = asio_error::timed_out;
           pump.write_.cancel();
-          pump.changed.wake();
+          pump.wake_all();
       }) {}
 
 // Input -----------------------------------------------------------------------------------------------------------
@@ -44,17 +45,17 @@ bool h1_pump::try_input(std::size_t room) {
     io::error_code ec;
     const std::size_t n = stream_.try_read(in.prepare(room), ec);
     if (ec == asio_error::would_block) return false;
-    return note_read(ec, n);
+    note_read(ec, n);
+    return true;
 }
 
-bool h1_pump::note_read(io::error_code ec, std::size_t n) {
+void h1_pump::note_read(io::error_code ec, std::size_t n) {
     if (ec) {
         input_end_ = ec;
     } else {
         in.commit(n);
         received_ += n;
     }
-    return true;
 }
 
 void h1_pump::on_read(io::error_code ec, std::size_t n) {
@@ -66,6 +67,11 @@ void h1_pump::on_read(io::error_code ec, std::size_t n) {
         note_read(ec, n);
         on_input();
     }
+    wake_all();
+}
+
+void h1_pump::wake_all() {
+    input_changed.wake();
     changed.wake();
 }
 
@@ -101,7 +107,18 @@ void h1_pump::on_write(io::error_code ec, std::size_t n) {
         sending_.consume(n);
         flush();
     }
-    changed.wake();
+    wake_all();
+}
+
+void h1_pump::flush_later() {
+    if (flush_is_posted_) return;
+    flush_is_posted_ = true;
+    boost::asio::post(executor_, [self = shared_from_this()] {
+        self->flush_is_posted_ = false;
+        if (self->out.empty()) return;
+        self->flush();
+        if (self->output_end_) self->changed.wake();
+    });
 }
 
 // Limits and the end ----------------------------------------------------------------------------------------------
@@ -136,7 +153,10 @@ void h1_pump::operation_abandoned() noexcept {
     // that waits here; it holds this object, so keep that alive until its frame is gone.
     auto keep_read = read_.pending() ? nullptr : std::move(read_keeps_);
     auto keep_write = write_.pending() ? nullptr : std::move(write_keeps_);
-    if (!read_.pending() && !write_.pending()) changed.abandon();
+    if (!read_.pending() && !write_.pending()) {
+        input_changed.abandon();
+        changed.abandon();
+    }
 }
 
 }  // namespace weft::http::detail

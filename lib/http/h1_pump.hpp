@@ -56,6 +56,8 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     output_queue out;
     /// Sends what is in `out`, as far as that goes without waiting; the rest goes on by itself.
     void flush();
+    /// Does so from the executor's queue: after everything that can be produced without waiting has been.
+    void flush_later();
     /// How much has not been taken by the stream yet, what is in `out` included.
     [[nodiscard]] std::size_t unsent() const noexcept { return out.size() + sending_.size(); }
     /// Why nothing can be sent any more.
@@ -63,7 +65,10 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
 
     // Waiting
 
+    /// Where the driver waits for anything to happen.
     waker changed;
+    /// Where a pull of the body waits for input: another coroutine than the driver's may do that.
+    waker input_changed;
     /// The limit on what the driver waits for; `limit_reached()` says that it ran out, until it is set again.
     void arm_limit(std::chrono::milliseconds limit);
     void disarm_limit() noexcept { limit_.disarm(); }
@@ -93,7 +98,8 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
   private:
     void on_read(io::error_code ec, std::size_t n);
     void on_write(io::error_code ec, std::size_t n);
-    bool note_read(io::error_code ec, std::size_t n);
+    void note_read(io::error_code ec, std::size_t n);
+    void wake_all();
 
     io::stream stream_;
     boost::asio::any_io_executor executor_;
@@ -110,6 +116,7 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     std::array<boost::asio::const_buffer, io::max_buffers> write_buffers_;
     std::shared_ptr<h1_pump> write_keeps_;
     std::optional<io::error_code> output_end_;
+    bool flush_is_posted_ = false;
 
     struct limit_entry final : deadlines::entry {
         limit_entry(h1_pump& owner, callback on_fire)

@@ -1,0 +1,77 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include <weft/core/failure.hpp>
+#include <weft/http/body.hpp>
+
+#include <utility>
+
+namespace weft::http {
+namespace {
+
+/// A body with trailer fields behind it.
+struct trailed final : body::source {
+    trailed(body b, headers f) : inner(std::move(b)), fields(std::move(f)) {}
+    awaitable<std::optional<weft::bytes>> next() override { return inner.next(); }
+    [[nodiscard]] headers* trailers() noexcept override { return &fields; }
+    [[nodiscard]] std::unique_ptr<source> replay() const override {
+        std::optional<body> again = inner.replay();
+        return again ? std::make_unique<trailed>(std::move(*again), fields) : nullptr;
+    }
+    // No size: with a Content-Length there would be no place for trailers.
+    body inner;
+    headers fields;
+};
+
+awaitable<std::optional<weft::bytes>> ready(weft::bytes content) {
+    if (content.empty()) co_return std::nullopt;
+    co_return content;
+}
+
+[[noreturn]] void too_large(std::size_t limit) {
+    throw failure(failure_kind::rejected, "the body is larger than allowed").with("limit", static_cast<long long>(limit));
+}
+
+}  // namespace
+
+awaitable<std::optional<weft::bytes>> body::next() {
+    if (source_) return source_->next();
+    return ready(std::exchange(content_, {}));
+}
+
+awaitable<weft::bytes> body::read_all(std::size_t limit) {
+    if (const auto known = size(); known && *known > limit) too_large(limit);
+    std::optional<weft::bytes> first = co_await next();
+    if (!first) co_return weft::bytes();
+    if (first->size() > limit) too_large(limit);
+    std::optional<weft::bytes> chunk = co_await next();
+    if (!chunk) co_return std::move(*first);
+    std::string all(first->view());
+    while (chunk) {
+        if (chunk->size() > limit - all.size()) too_large(limit);
+        all.append(chunk->view());
+        chunk = co_await next();
+    }
+    co_return weft::bytes(std::move(all));
+}
+
+awaitable<std::string> body::text(std::size_t limit) {
+    weft::bytes all = co_await read_all(limit);
+    co_return all.str();
+}
+
+awaitable<std::uint64_t> body::discard() {
+    std::uint64_t total = 0;
+    while (std::optional<weft::bytes> chunk = co_await next()) total += chunk->size();
+    co_return total;
+}
+
+body body::with_trailers(headers fields) && {
+    return body(std::make_unique<trailed>(std::move(*this), std::move(fields)));
+}
+
+std::optional<body> body::replay() const {
+    if (!source_) return body(content_);
+    if (std::unique_ptr<source> again = source_->replay()) return body(std::move(again));
+    return std::nullopt;
+}
+
+}  // namespace weft::http

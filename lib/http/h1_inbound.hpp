@@ -1,0 +1,87 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/core/awaitable.hpp>
+#include <weft/http/body.hpp>
+#include <weft/http/h1/body.hpp>
+#include <weft/http/h1/encoder.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "h1_pump.hpp"
+
+namespace weft::http::detail {
+
+/// The content that is coming in on a connection, in either role: what a body pulls from. There is one at a time; when
+/// it is over, or the connection is, a body that still looks here is told so.
+class h1_inbound {
+  public:
+    struct options {
+        std::chrono::milliseconds timeout{30'000};  ///< between two pieces
+        std::uint64_t min_rate = 0;                 ///< bytes a second, after `timeout` of waiting
+    };
+
+    h1_inbound(h1_pump& pump, options o) : pump_(pump), options_(o) {}
+
+    /// Starts a content, and gives the body to pull it with: an empty one when the framing says so.
+    http::body open(h1::framing framing, const h1::limits& limits);
+
+    /// Whether bytes of it are still to come.
+    [[nodiscard]] bool is_open() const noexcept { return open_; }
+    /// Whether somebody still holds its body.
+    [[nodiscard]] bool is_held() const noexcept { return held_; }
+    [[nodiscard]] const h1::body_decoder& decoder() const noexcept { return decoder_; }
+    /// Whether it broke the protocol or the connection, so that nothing may be read after it.
+    [[nodiscard]] bool failed() const noexcept { return failed_; }
+
+    /// Before the first pull: the peer waits to be told to go on (Expect: 100-continue).
+    void hold_until_pulled() noexcept { waits_for_continue_ = true; }
+    [[nodiscard]] bool waits_for_continue() const noexcept { return waits_for_continue_; }
+
+    /// The body looks at nothing from now on: the exchange, or the connection, is over.
+    void detach() noexcept;
+
+    /// Called when the content has come to its end, or its body was dropped.
+    std::function<void()> on_release;
+
+    /// The next piece, or nullopt at the end; `serial` names the content that the body was made for. Hops to the
+    /// connection's executor.
+    static awaitable<std::optional<weft::bytes>> pull(std::shared_ptr<h1_pump> keep, h1_inbound* self,
+                                                      std::uint64_t serial);
+
+    /// One step without waiting: a piece, nullopt in it at the end, or nothing when more input is needed. Throws a
+    /// failure when the content is refused or cut off.
+    struct piece {
+        bool need_more = false;
+        std::optional<weft::bytes> data;
+    };
+    piece step();
+
+  private:
+    class source;
+
+    void drop(std::uint64_t serial);
+    awaitable<std::optional<weft::bytes>> pull_here(std::uint64_t serial);
+    [[noreturn]] void fail(failure f);
+    void check_rate();
+
+    h1_pump& pump_;
+    options options_;
+    h1::body_decoder decoder_;
+    headers trailers_;
+    std::atomic<std::uint64_t> serial_{0};  // of the content that is open; a body with another one is stale
+    std::uint64_t delivered_ = 0;
+    std::chrono::steady_clock::duration waited_{};
+    bool open_ = false;
+    bool held_ = false;
+    bool pulling_ = false;
+    bool failed_ = false;
+    bool waits_for_continue_ = false;
+};
+
+}  // namespace weft::http::detail

@@ -1,0 +1,395 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "h1_server.hpp"
+
+#include <weft/core/failure.hpp>
+#include <weft/io/prefixed.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <string>
+#include <utility>
+
+namespace weft::http::detail {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t high_water = 64 * 1024;      // of output that the peer has not taken
+constexpr std::size_t read_ahead = 4 * 1024;       // of requests behind the one that is being handled
+constexpr std::size_t unread_body = 64 * 1024;     // of a body that nobody wants, read to keep the connection
+constexpr std::size_t produce_ahead = 16 * 1024;   // of a body that is made without waiting, before it is sent
+
+h1::limits limits_of(const server_options& o) {
+    h1::limits limits;
+    limits.start_line = o.max_request_line;
+    limits.header_block = o.max_header_block;
+    limits.fields = o.max_fields;
+    limits.body = o.max_body;
+    return limits;
+}
+
+}  // namespace
+
+h1_server_connection::h1_server_connection(io::stream connection, any_app app, const server_options& options)
+    : h1_pump(std::move(connection)),
+      app_(std::move(app)),
+      options_(options),
+      limits_(limits_of(options)),
+      decoder_(limits_),
+      inbound_(*this, {options.body_timeout, options.min_body_rate}) {
+    write_timeout = options.write_timeout;
+}
+
+// The child and its cancellation -----------------------------------------------------------------------------------
+
+awaitable<void> h1_server_connection::serve() {
+    auto self = std::static_pointer_cast<h1_server_connection>(shared_from_this());
+    auto start = [self](auto handler) {
+        auto slot = asio::get_associated_cancellation_slot(handler);
+        if (slot.is_connected()) {
+            slot.assign([weak = std::weak_ptr(self)](asio::cancellation_type) {
+                if (auto alive = weak.lock())
+                    asio::dispatch(alive->get_executor(), [alive] { alive->stop(); });
+            });
+        }
+        auto executor = asio::get_associated_executor(handler, self->get_executor());
+        asio::co_spawn(self->get_executor(), self->run(),
+                       asio::bind_cancellation_slot(
+                           self->signal_.slot(),
+                           [self, slot, executor, handler = std::move(handler)](std::exception_ptr e) mutable {
+                               asio::dispatch(executor, [slot, e, handler = std::move(handler)]() mutable {
+                                   slot.clear();
+                                   std::move(handler)(e);
+                               });
+                           }));
+    };
+    co_await asio::async_initiate<const asio::deferred_t&, void(std::exception_ptr)>(std::move(start), asio::deferred);
+}
+
+void h1_server_connection::stop() {
+    stopping_ = true;
+    cancel_handler();
+    abort();
+    changed.wake();
+}
+
+void h1_server_connection::drain() {
+    auto self = std::static_pointer_cast<h1_server_connection>(shared_from_this());
+    asio::dispatch(get_executor(), [self] {
+        self->draining_ = true;
+        self->changed.wake();
+    });
+}
+
+void h1_server_connection::cancel_handler() {
+    if (phase_ != phase::handling || !started_ || cancelled_) return;
+    cancelled_ = true;
+    signal_.emit(asio::cancellation_type::terminal);
+}
+
+awaitable<void> h1_server_connection::forgive_cancellation() {
+    if (!cancelled_) co_return;
+    cancelled_ = false;
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+}
+
+void h1_server_connection::on_input() {
+    // The peer is gone, or wants nothing more: nobody waits for what the handler makes.
+    if (input_end() && (!options_.half_close || *input_end() != asio::error::eof)) cancel_handler();
+}
+
+// The driver -------------------------------------------------------------------------------------------------------
+
+awaitable<void> h1_server_connection::run() {
+    auto self = shared_from_this();
+    started_ = true;
+    if (stopping_) co_return close();
+    while (co_await next_head()) {
+        request_facts facts;
+        request r = make_request(facts);
+        if (phase_ == phase::closing) break;  // refused
+        response answer = co_await handle(std::move(r));
+        co_await forgive_cancellation();
+        if (stopping_ || output_end()) break;
+        if (cancelled_ || (input_end() && *input_end() != asio::error::eof)) break;
+        if (answer.upgrade() && !facts.head_method) {
+            const bool asked = facts.connect_method ? answer.status().is_success()
+                                                    : facts.traits.upgrade && answer.status() == 101;
+            if (asked) {
+                co_await hand_over(std::move(answer));
+                co_return close();
+            }
+        }
+        if (answer.status().is_informational() || (facts.connect_method && answer.status().is_success()))
+            answer = text("the application answered what the request did not ask for\n", 500);
+        if (!co_await send(std::move(answer), facts)) {
+            abort();
+            break;
+        }
+        if (!co_await finish_request_body()) keep_alive_ = false;
+        inbound_.detach();
+        if (!keep_alive_) {
+            phase_ = phase::closing;
+            break;
+        }
+    }
+    inbound_.detach();
+    if (phase_ == phase::closing && !output_end() && !stopping_) co_await linger();
+    close();
+}
+
+/// Waits for a whole head; false when the connection is over, or its last response is under way.
+awaitable<bool> h1_server_connection::next_head() {
+    phase_ = phase::head;
+    bool head_limit = false;
+    bool idle_limit = false;
+    for (;;) {
+        const auto progress = in.empty() ? h1::progress::need_more : decoder_.decode(in.data());
+        if (progress == h1::progress::complete) break;
+        if (progress == h1::progress::failed) {
+            const h1::error& error = decoder_.error();
+            reject(error.status(), error.message());
+            co_return false;
+        }
+        const bool begun = decoder_.started();
+        flush();  // what pipelined requests left leaves in one write
+        if (input_end() || output_end() || stopping_) co_return false;
+        if (draining_ && !begun) co_return false;
+        want_input();
+        if (begun && !head_limit) {
+            head_limit = true;
+            arm_limit(options_.header_timeout);
+        } else if (!begun && !idle_limit) {
+            idle_limit = true;
+            if (unsent() == 0) shrink();
+            arm_limit(options_.idle_timeout);
+        }
+        co_await changed.wait();
+        if (limit_reached()) {
+            if (decoder_.started())
+                reject(status::request_timeout, "the head of the request took too long");
+            co_return false;
+        }
+    }
+    disarm_limit();
+    co_return true;
+}
+
+request h1_server_connection::make_request(request_facts& facts) {
+    facts.traits = decoder_.traits();
+    in.consume(decoder_.consumed());
+    request_head head = decoder_.take_head();
+    facts.version = head.version();
+    facts.head_method = head.method() == method::head;
+    facts.connect_method = head.method() == method::connect;
+    keep_alive_ = facts.traits.keep_alive && !draining_;
+    if (facts.traits.expect == h1::expectation::unknown) {
+        reject(status::expectation_failed, "only 100-continue can be expected");
+        return {};
+    }
+    http::body content = inbound_.open(facts.traits.body, limits_);
+    if (facts.traits.expect == h1::expectation::continue_ && inbound_.is_open() && in.empty())
+        inbound_.hold_until_pulled();
+    extensions facts_of_request;
+    facts_of_request.set_ingress(stream().extensions().link());
+    return request(std::move(head), std::move(content), std::move(facts_of_request));
+}
+
+awaitable<response> h1_server_connection::handle(request r) {
+    phase_ = phase::handling;
+    if (in.size() < read_ahead) want_input();
+    if (!out.empty()) flush_later();  // earlier responses do not wait for a slow handler
+    std::exception_ptr thrown;
+    response answer;
+    try {
+        answer = co_await app_.serve(std::move(r));
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    if (thrown) {
+        const failure f = failure::from(std::move(thrown));
+        const http::status s = status_of(f);
+        answer = text(std::string(s.reason()) + "\n", s);
+        if (auto wait = f.retry_after()) {
+            const auto seconds = std::chrono::ceil<std::chrono::seconds>(*wait).count();
+            answer.headers().set(field::retry_after, std::to_string(seconds));
+        }
+    }
+    co_return answer;
+}
+
+// Writing ----------------------------------------------------------------------------------------------------------
+
+void h1_server_connection::append_head(const response& r, h1::framing framing, h1::connection say) {
+    h1::head_options options;
+    options.body = framing;
+    options.connection = say;
+    options.date = date_.now(context());
+    h1::append(out.text(), r.head(), options);
+}
+
+void h1_server_connection::reject(const http::status& s, std::string_view why) {
+    phase_ = phase::closing;
+    keep_alive_ = false;
+    response r = text(std::string(why) + "\n", s);
+    append_head(r, h1::framing::sized(r.body().size().value_or(0)), h1::connection::close);
+    out.append(*r.body().in_memory());
+    flush();
+}
+
+awaitable<bool> h1_server_connection::send(response r, const request_facts& facts) {
+    const http::status s = r.status();
+    const bool old = facts.version == version::http_1_0;
+    std::optional<std::uint64_t> size = r.body().size();
+    if ((!size || (facts.head_method && size == std::uint64_t{0})) && r.headers().content_length())
+        size = r.headers().content_length();
+    h1::framing framing = h1::framing::none();
+    if (s == status::no_content) {
+    } else if (size) {
+        if (*size > 0 || s != status::not_modified) framing = h1::framing::sized(*size);
+    } else if (!old) {
+        framing = h1::framing::chunked();
+    } else {
+        framing = h1::framing::until_close();
+        keep_alive_ = false;
+    }
+    const bool content = !facts.head_method && !s.forbids_content();
+    // A large body that nobody is going to read costs the connection.
+    if (inbound_.is_open() && !inbound_.is_held() &&
+        (inbound_.waits_for_continue() || inbound_.decoder().remaining() > unread_body))
+        keep_alive_ = false;
+    if (inbound_.failed() || draining_ || input_end()) keep_alive_ = false;
+    if (r.headers().has_token(field::connection, "close")) keep_alive_ = false;
+    const auto say = !keep_alive_ ? h1::connection::close
+                     : old        ? h1::connection::keep_alive
+                                  : h1::connection::unsaid;
+    append_head(r, framing, say);
+    if (!content) co_return true;
+    if (const weft::bytes* whole = r.body().in_memory()) {
+        out.append(*whole);
+        if (unsent() > high_water) {
+            flush();
+            while (unsent() > high_water && !output_end()) co_await changed.wait();
+        }
+        co_return !output_end();
+    }
+    co_return co_await send_chunks(r.body(), framing);
+}
+
+awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::framing framing) {
+    const bool chunked = framing.how == h1::framing::kind::chunked;
+    std::uint64_t left = framing.length;
+    std::exception_ptr thrown;
+    try {
+        while (std::optional<weft::bytes> chunk = co_await content.next()) {
+            if (framing.how == h1::framing::kind::length) {
+                if (chunk->size() > left) co_return false;  // more than was announced: the message is broken
+                left -= chunk->size();
+            }
+            if (chunked) {
+                char size[h1::max_chunk_header];
+                out.append(std::string_view(size, static_cast<std::size_t>(
+                                                      h1::write_chunk_header(size, chunk->size()) - size)));
+            }
+            out.append(std::move(*chunk));
+            if (chunked) out.append(h1::chunk_end);
+            if (out.size() >= produce_ahead)
+                flush();
+            else
+                flush_later();
+            while (unsent() > high_water && !output_end() && !stopping_ && !cancelled_) co_await changed.wait();
+            if (output_end() || stopping_ || cancelled_) co_return false;
+        }
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    if (thrown) co_return false;
+    if (framing.how == h1::framing::kind::length && left != 0) co_return false;
+    if (chunked) {
+        if (const headers* trailers = content.trailers())
+            h1::append_last_chunk(out.text(), *trailers);
+        else
+            out.append(h1::last_chunk);
+    }
+    co_return true;
+}
+
+/// Reads what is left of the request's body, when it is little; false when the connection cannot be kept.
+awaitable<bool> h1_server_connection::finish_request_body() {
+    phase_ = phase::head;  // the response is made: from here on there is nothing to cancel
+    if (inbound_.failed()) co_return false;
+    if (!inbound_.is_open()) co_return true;
+    if (!keep_alive_ || inbound_.waits_for_continue()) co_return false;
+    flush();
+    std::size_t dropped = 0;
+    std::exception_ptr thrown;
+    arm_limit(options_.linger_timeout);
+    try {
+        while (dropped <= unread_body) {
+            h1_inbound::piece piece = inbound_.step();
+            if (piece.need_more) {
+                if (limit_reached() || stopping_ || output_end()) co_return false;
+                want_input();
+                co_await changed.wait();
+            } else if (piece.data) {
+                dropped += piece.data->size();
+            } else {
+                disarm_limit();
+                co_return true;
+            }
+        }
+    } catch (...) {
+        thrown = std::current_exception();  // refused or cut off: the connection ends here
+    }
+    co_return false;
+}
+
+awaitable<void> h1_server_connection::sent() {
+    flush();
+    while (unsent() > 0 && !output_end() && !stopping_) co_await changed.wait();
+}
+
+/// RFC 9112 9.6: closing with input unread would reset the connection, and take the response with it.
+awaitable<void> h1_server_connection::linger() {
+    co_await sent();
+    if (output_end() || stopping_ || (input_end() && in.empty())) co_return;
+    io::error_code ec;
+    if (!stream().try_shutdown_send(ec) && ec != asio::error::would_block) co_return;
+    arm_limit(options_.linger_timeout);
+    while (!input_end() && !limit_reached() && !stopping_) {
+        in.consume(in.size());
+        if (try_input(input_buffer::small)) continue;
+        want_input();
+        co_await changed.wait();
+    }
+}
+
+awaitable<void> h1_server_connection::hand_over(response r) {
+    if (!co_await finish_request_body()) co_return;
+    inbound_.detach();
+    append_head(r, h1::framing::upgrade(), h1::connection::upgrade);
+    co_await sent();
+    if (output_end() || stopping_) co_return;
+    cancel_read();
+    while (reading()) co_await changed.wait();
+    weft::bytes ahead = in.take(in.size());
+    io::stream taken = release();
+    if (!ahead.empty()) taken = io::prefixed(std::move(ahead), std::move(taken));
+    phase_ = phase::handling;
+    std::exception_ptr thrown;
+    try {
+        co_await r.upgrade()->serve(std::move(taken));
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    phase_ = phase::closing;
+    co_await forgive_cancellation();
+}
+
+}  // namespace weft::http::detail

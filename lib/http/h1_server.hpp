@@ -1,0 +1,85 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/core/awaitable.hpp>
+#include <weft/http/h1/body.hpp>
+#include <weft/http/h1/decoder.hpp>
+#include <weft/http/h1/encoder.hpp>
+#include <weft/http/server.hpp>
+
+#include <boost/asio/cancellation_signal.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+
+#include "date.hpp"
+#include "h1_inbound.hpp"
+#include "h1_pump.hpp"
+
+namespace weft::http::detail {
+
+/// One HTTP/1 connection of a server. docs/h1-connection.md draws its states.
+///
+/// run() is the driver: one coroutine that reads a head, calls the application, writes the response, and so on until
+/// the connection ends. It runs as a child with a cancellation signal of its own, because a peer that goes away cancels
+/// the handler, which runs inside it.
+class h1_server_connection final : public h1_pump {
+  public:
+    h1_server_connection(io::stream connection, any_app app, const server_options& options);
+
+    /// Until the connection is closed. Called once. Never throws for what the peer did.
+    awaitable<void> serve();
+
+    /// Ends after the response it is at. From any thread.
+    void drain();
+
+  private:
+    enum class phase : std::uint8_t {
+        head,      ///< waits for a request, or the rest of its head
+        handling,  ///< the application runs, or makes the response's body: it may be cancelled
+        closing
+    };
+    struct request_facts {
+        h1::traits traits;
+        http::version version = http::version::http_1_1;
+        bool head_method = false;
+        bool connect_method = false;
+    };
+
+    awaitable<void> run();
+    awaitable<bool> next_head();
+    awaitable<response> handle(request r);
+    awaitable<bool> send(response r, const request_facts& facts);
+    awaitable<bool> send_chunks(http::body& content, h1::framing framing);
+    awaitable<bool> finish_request_body();
+    awaitable<void> hand_over(response r);
+    awaitable<void> sent();
+    awaitable<void> linger();
+
+    request make_request(request_facts& facts);
+    void reject(const http::status& s, std::string_view why);
+    void append_head(const response& r, h1::framing framing, h1::connection say);
+    void on_input() override;
+    void stop();
+    void cancel_handler();
+    awaitable<void> forgive_cancellation();
+
+    any_app app_;
+    const server_options options_;
+    h1::limits limits_;
+    h1::request_decoder decoder_;
+    h1_inbound inbound_;
+    date_text date_;
+
+    boost::asio::cancellation_signal signal_;
+    phase phase_ = phase::head;
+    bool started_ = false;           // run() has begun: only then may the signal be emitted
+    bool cancelled_ = false;         // the signal was emitted and not forgiven
+    bool stopping_ = false;          // the caller of serve() was cancelled
+    bool draining_ = false;
+    bool keep_alive_ = true;
+};
+
+}  // namespace weft::http::detail
