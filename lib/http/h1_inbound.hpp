@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/core/awaitable.hpp>
+#include <weft/core/failure.hpp>
 #include <weft/http/body.hpp>
 #include <weft/http/h1/body.hpp>
 #include <weft/http/h1/encoder.hpp>

@@ -85,7 +85,7 @@ void h1_pump::flush() {
         }
         const std::size_t used = sending_.gather(write_buffers_);
         io::error_code ec;
-        const std::size_t n = stream_.try_write({write_buffers_.data(), used}, ec);
+        const std::size_t n = stream_.try_write(io::const_buffers(write_buffers_.data(), used), ec);
         if (!ec) {
             sending_.consume(n);
         } else if (ec == asio_error::would_block) {

@@ -25,8 +25,8 @@ struct input_buffer::block final : bytes::owner {
     }
 };
 
-bytes input_buffer::take(std::size_t n) noexcept {
-    bytes part = held_.slice(static_cast<std::size_t>(begin_ - block_->characters()), n);
+weft::bytes input_buffer::take(std::size_t n) noexcept {
+    weft::bytes part = held_.slice(static_cast<std::size_t>(begin_ - block_->characters()), n);
     begin_ += n;
     return part;
 }
@@ -40,7 +40,7 @@ void input_buffer::replace(std::size_t capacity) {
     block* fresh = block::make(capacity);
     if (size > 0) std::memcpy(fresh->characters(), begin_, size);
     block_ = fresh;
-    held_ = bytes::adopt(fresh, {fresh->characters(), capacity});
+    held_ = weft::bytes::adopt(fresh, {fresh->characters(), capacity});
     begin_ = fresh->characters();
     end_ = begin_ + size;
 }

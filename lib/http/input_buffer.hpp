@@ -32,7 +32,7 @@ class input_buffer {
     void consume(std::size_t n) noexcept { begin_ += n; }
 
     /// The first `n` bytes, consumed; they share the block, so nothing is copied.
-    [[nodiscard]] bytes take(std::size_t n) noexcept;
+    [[nodiscard]] weft::bytes take(std::size_t n) noexcept;
 
     /// Room behind the data, at least `wanted` bytes of it. Moves the data when that makes room and
     /// no slice looks on.
@@ -49,7 +49,7 @@ class input_buffer {
     struct block;
     void replace(std::size_t capacity);
 
-    bytes held_;  // keeps block_ alive
+    weft::bytes held_;  // keeps block_ alive
     block* block_ = nullptr;
     char* begin_ = nullptr;
     char* end_ = nullptr;

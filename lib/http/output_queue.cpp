@@ -5,7 +5,7 @@
 
 namespace weft::http::detail {
 
-void output_queue::append(bytes chunk) {
+void output_queue::append(weft::bytes chunk) {
     if (chunk.size() <= copied) {
         text_.append(chunk.view());
         return;

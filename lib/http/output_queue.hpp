@@ -23,7 +23,7 @@ class output_queue {
     /// Where heads are written: append only.
     [[nodiscard]] std::string& text() noexcept { return text_; }
     void append(std::string_view piece) { text_.append(piece); }
-    void append(bytes chunk);
+    void append(weft::bytes chunk);
 
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return text_.size() + referred_ - consumed_; }
@@ -39,7 +39,7 @@ class output_queue {
   private:
     struct reference {
         std::size_t after;  // how much of text_ goes before it
-        bytes chunk;
+        weft::bytes chunk;
     };
     void clear() noexcept;
 

@@ -3,6 +3,7 @@
 
 #include <weft/core/awaitable.hpp>
 #include <weft/core/bytes.hpp>
+#include <weft/core/failure.hpp>
 #include <weft/http/headers.hpp>
 
 #include <concepts>
