@@ -309,18 +309,15 @@ store_ref linked(std::uintptr_t word, link_side side) noexcept {
     return store_ref(store);
 }
 
-void set_linked(extension_word& word, link_side side, const store_ref& to) {
+void set_linked(extension_word& word, link_side side, store_ref to) {
     extension_store* target = to.get();
     if (!target) return;
-    if (side == link_side::ingress) {
-        std::uintptr_t empty = 0;
-        if (word.load(std::memory_order_relaxed) == 0) {
-            retain(target);
-            if (word.compare_exchange_strong(empty, tagged(target, tag_ingress),
-                                             std::memory_order_acq_rel, std::memory_order_relaxed))
-                return;
-            release(target);
-        }
+    std::uintptr_t empty = 0;
+    if (side == link_side::ingress && word.load(std::memory_order_relaxed) == 0 &&
+        word.compare_exchange_strong(empty, tagged(target, tag_ingress), std::memory_order_release,
+                                     std::memory_order_relaxed)) {
+        to.detach();
+        return;
     }
     extension_store* store = own_store(word, false);
     // What only this handle knows, nobody else can reach.
@@ -328,25 +325,16 @@ void set_linked(extension_word& word, link_side side, const store_ref& to) {
         throw failure(failure_kind::invalid_input,
                       "weft: this link would make a store of extensions keep itself alive");
     auto& link = store->links[static_cast<int>(side)];
-    if (link.load(std::memory_order_acquire) == target) return;
     retired_link* keep = nullptr;
-    if (link.load(std::memory_order_acquire))
-        keep = ::new (take_memory(*store, sizeof(retired_link))) retired_link{};
-    retain(target);
     extension_store* old = link.load(std::memory_order_acquire);
-    for (;;) {
-        if (old && !keep) {
-            // Another thread set the first link meanwhile.
-            store_ref guard(target);
-            keep = ::new (take_memory(*store, sizeof(retired_link))) retired_link{};
-            retain(target);
-        }
-        if (link.compare_exchange_weak(old, target, std::memory_order_acq_rel,
-                                       std::memory_order_acquire))
-            break;
-    }
+    do {
+        if (old == target) return;
+        if (old && !keep) keep = ::new (take_memory(*store, sizeof(retired_link))) retired_link{};
+    } while (!link.compare_exchange_weak(old, target, std::memory_order_acq_rel,
+                                         std::memory_order_acquire));
+    to.detach();
     if (!old) return;
-    // A reader may be about to count a reference to the old one.
+    // A reader may be about to count a reference to the old one, so it ends with this store.
     keep->store = old;
     push(store->retired, keep, &retired_link::next);
 }
@@ -376,7 +364,8 @@ void collect(std::uintptr_t word, const extension_type& type, entry_list& found)
 }
 
 store_ref collect(std::uintptr_t word, std::vector<leveled_entry>& found) {
-    std::size_t level = 0;
+    // A fork that has no store yet shows its parent's.
+    std::size_t level = (word & tag_mask) == tag_fork ? 1 : 0;
     for (const extension_store* store = visible(word); store; store = store->parent, ++level)
         for (auto* e = store->newest.load(std::memory_order_acquire); e; e = e->older)
             found.push_back({e, level});

@@ -64,13 +64,22 @@ struct refused_extension<std::optional<T>> : refused_extension<T> {};
 template <class T, class A>
 struct refused_extension<std::vector<T, A>> : refused_extension<T> {};
 
+template <class T>
+consteval bool is_extension_type() {
+    if constexpr (!std::is_object_v<T> || std::is_array_v<T> ||
+                  !std::is_same_v<T, std::remove_cv_t<T>>)
+        return false;
+    else if constexpr (refused_extension<T>::value)
+        return false;  // perhaps incomplete here: ask nothing more
+    else
+        return std::is_nothrow_destructible_v<T>;
+}
+
 }  // namespace detail
 
 /// Whether `insert` takes a T: a plain object type that is not refused above.
 template <class T>
-inline constexpr bool may_be_extension =
-    std::is_object_v<T> && !std::is_array_v<T> && std::is_same_v<T, std::remove_cv_t<T>> &&
-    std::is_nothrow_destructible_v<T> && !detail::refused_extension<T>::value;
+inline constexpr bool may_be_extension = detail::is_extension_type<T>();
 
 /// The values of one type, newest first, as `all<T>()` found them: later inserts do not appear in
 /// it. It refers to the values and owns none: use it while the store lives.
@@ -371,11 +380,11 @@ class extensions {
     /// Sets a link. A later one takes the place of an earlier one, which is kept alive as long as
     /// this store; a null one changes nothing. On an empty store set_ingress allocates nothing. A
     /// link that would close a circle of stores is refused: failure, kind invalid_input.
-    void set_ingress(const extensions_link& connection) const {
-        detail::set_linked(word_, detail::link_side::ingress, connection.store_);
+    void set_ingress(extensions_link connection) const {
+        detail::set_linked(word_, detail::link_side::ingress, std::move(connection.store_));
     }
-    void set_egress(const extensions_link& connection) const {
-        detail::set_linked(word_, detail::link_side::egress, connection.store_);
+    void set_egress(extensions_link connection) const {
+        detail::set_linked(word_, detail::link_side::egress, std::move(connection.store_));
     }
 
     /// Where its entries get their time: given at construction, or its parent's, or its ingress

@@ -202,6 +202,8 @@ class store_ref {
         if (store_) release(store_);
     }
     [[nodiscard]] extension_store* get() const noexcept { return store_; }
+    /// The reference is the caller's now.
+    void detach() noexcept { store_ = nullptr; }
     /// As a word (see below).
     [[nodiscard]] std::uintptr_t word() const noexcept {
         return reinterpret_cast<std::uintptr_t>(store_);
@@ -226,7 +228,7 @@ store_ref link_word(extension_word&);
 
 enum class link_side : unsigned char { ingress, egress };
 store_ref linked(std::uintptr_t word, link_side) noexcept;
-void set_linked(extension_word&, link_side, const store_ref&);
+void set_linked(extension_word&, link_side, store_ref);
 
 const extension_entry* find(std::uintptr_t word, const extension_type&) noexcept;
 /// Of this store and its parents, else over the ingress link, else over the egress link.
