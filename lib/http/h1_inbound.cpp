@@ -3,13 +3,12 @@
 
 #include <weft/core/failure.hpp>
 #include <weft/http/server.hpp>
+#include <weft/runtime/run_on.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <utility>
 
@@ -200,7 +199,7 @@ awaitable<std::optional<weft::bytes>> h1_inbound::pull(std::shared_ptr<h1_pump> 
     const auto here = co_await asio::this_coro::executor;
     const auto there = keep->get_executor();
     if (here == there) co_return co_await self->pull_here(serial);
-    co_return co_await asio::co_spawn(there, self->pull_here(serial), asio::use_awaitable);
+    co_return co_await run_on(there, self->pull_here(serial));
 }
 
 }  // namespace weft::http::detail

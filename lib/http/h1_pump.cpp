@@ -12,6 +12,7 @@ namespace asio_error = boost::asio::error;
 h1_pump::h1_pump(io::stream connection)
     : changed(connection.get_executor()),
       input_changed(connection.get_executor()),
+      output_changed(connection.get_executor()),
       stream_(std::move(connection)),
       executor_(stream_.get_executor()),
       context_(context_info::of(executor_)),
@@ -20,6 +21,7 @@ h1_pump::h1_pump(io::stream connection)
                  h1_pump& pump = static_cast<limit_entry&>(e).pump;
                  pump.limit_reached_ = true;
                  auto keep = pump.shared_from_this();
+                 pump.on_limit();
                  pump.wake_all();
              }),
       write_limit_(*this, [](deadlines::entry& e) noexcept {
@@ -72,6 +74,7 @@ void h1_pump::on_read(io::error_code ec, std::size_t n) {
 
 void h1_pump::wake_all() {
     input_changed.wake();
+    output_changed.wake();
     changed.wake();
 }
 
@@ -117,7 +120,7 @@ void h1_pump::flush_later() {
         self->flush_is_posted_ = false;
         if (self->out.empty()) return;
         self->flush();
-        if (self->output_end_) self->changed.wake();
+        if (self->output_end_) self->wake_all();
     });
 }
 
@@ -155,6 +158,7 @@ void h1_pump::operation_abandoned() noexcept {
     auto keep_write = write_.pending() ? nullptr : std::move(write_keeps_);
     if (!read_.pending() && !write_.pending()) {
         input_changed.abandon();
+        output_changed.abandon();
         changed.abandon();
     }
 }

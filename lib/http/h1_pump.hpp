@@ -69,6 +69,8 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     waker changed;
     /// Where a pull of the body waits for input: another coroutine than the driver's may do that.
     waker input_changed;
+    /// Where an upload beside the driver waits for room.
+    waker output_changed;
     /// The limit on what the driver waits for; `limit_reached()` says that it ran out, until it is set again.
     void arm_limit(std::chrono::milliseconds limit);
     void disarm_limit() noexcept { limit_.disarm(); }
@@ -94,6 +96,8 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
   protected:
     /// Input came or ended. Called before the waiting coroutine is woken.
     virtual void on_input() {}
+    /// The limit ran out. Called before the waiting coroutine is woken.
+    virtual void on_limit() {}
 
   private:
     void on_read(io::error_code ec, std::size_t n);

@@ -96,8 +96,8 @@ class extension_range {
 
         iterator() noexcept = default;
         explicit iterator(const detail::extension_entry* const* at) noexcept : at_(at) {}
-        const T& operator*() const noexcept { return *detail::value_of<T>(*at_); }
-        const T* operator->() const noexcept { return detail::value_of<T>(*at_); }
+        const T& operator*() const noexcept { return *detail::entry_value<T>(*at_); }
+        const T* operator->() const noexcept { return detail::entry_value<T>(*at_); }
         iterator& operator++() noexcept {
             ++at_;
             return *this;
@@ -118,7 +118,7 @@ class extension_range {
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
     [[nodiscard]] bool empty() const noexcept { return entries_.size() == 0; }
     [[nodiscard]] const T& operator[](std::size_t i) const noexcept {
-        return *detail::value_of<T>(entries_.data()[i]);
+        return *detail::entry_value<T>(entries_.data()[i]);
     }
 
   private:
@@ -149,7 +149,7 @@ class history_entry {
     template <class T>
     [[nodiscard]] const T* as() const noexcept {
         return entry_.entry->type == &detail::extension_type_of<T>::value
-                   ? detail::value_of<T>(entry_.entry)
+                   ? detail::entry_value<T>(entry_.entry)
                    : nullptr;
     }
 
@@ -209,7 +209,7 @@ class extensions_link {
     // As in `extensions`.
     template <class T>
     [[nodiscard]] const T* get() const noexcept {
-        return detail::value_of<T>(
+        return detail::entry_value<T>(
             detail::find(store_.word(), detail::extension_type_of<T>::value));
     }
     template <class T>
@@ -319,7 +319,7 @@ class extensions {
         if (const T* found = get<T>()) return *found;
         auto room = detail::reserve(word_, detail::extension_type_of<T>::value, where);
         ::new (room.value) T(std::forward<Make>(make)());
-        return *detail::value_of<T>(detail::publish_only(room));
+        return *detail::entry_value<T>(detail::publish_only(room));
     }
 
     /// The newest T of this store and its parents together, or nullptr. Costs a few nanoseconds a
@@ -328,7 +328,7 @@ class extensions {
     [[nodiscard]] const T* get() const noexcept {
         const std::uintptr_t word = word_.load(std::memory_order_acquire);
         if (word == 0) return nullptr;
-        return detail::value_of<T>(detail::find(word, detail::extension_type_of<T>::value));
+        return detail::entry_value<T>(detail::find(word, detail::extension_type_of<T>::value));
     }
 
     /// As `get`; when there is none, the newest over the ingress link, then over the egress link.
@@ -337,7 +337,7 @@ class extensions {
     [[nodiscard]] const T* get_anywhere() const noexcept {
         const std::uintptr_t word = word_.load(std::memory_order_acquire);
         if (word == 0) return nullptr;
-        return detail::value_of<T>(
+        return detail::entry_value<T>(
             detail::find_anywhere(word, detail::extension_type_of<T>::value));
     }
 
@@ -455,7 +455,7 @@ const T& extensions_link::get_or_insert(Make&& make, std::source_location where)
     if (const T* found = get<T>()) return *found;
     auto room = detail::reserve(*store_.get(), detail::extension_type_of<T>::value, where);
     ::new (room.value) T(std::forward<Make>(make)());
-    return *detail::value_of<T>(detail::publish_only(room));
+    return *detail::entry_value<T>(detail::publish_only(room));
 }
 
 }  // namespace weft

@@ -9,7 +9,9 @@
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/system_executor.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -98,6 +100,7 @@ class client {
     awaitable<void> close() const;
 
     struct state;
+    explicit client(std::shared_ptr<state> s) noexcept : state_(std::move(s)) {}
 
   private:
     template <class Stack>
@@ -162,15 +165,20 @@ class request_builder {
     template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr, response)) Token>
     auto operator()(Token&& token) && {
         return boost::asio::async_initiate<Token, void(std::exception_ptr, response)>(
-            [](auto handler, request_builder self) { std::move(self).start(std::move(handler)); }, token,
-            std::move(*this));
+            [](auto handler, request_builder self) {
+                const boost::asio::any_io_executor executor =
+                    boost::asio::get_associated_executor(handler, boost::asio::system_executor());
+                std::move(self).start(executor, std::move(handler));
+            },
+            token, std::move(*this));
     }
 
   private:
     friend class client;
     request_builder(std::shared_ptr<client::state> state, const method& m, std::string_view url);
 
-    void start(boost::asio::any_completion_handler<void(std::exception_ptr, response)> handler) &&;
+    void start(boost::asio::any_io_executor executor,
+               boost::asio::any_completion_handler<void(std::exception_ptr, response)> handler) &&;
     awaitable<std::string> send_and_read() &&;
     template <class T>
     static awaitable<T> decode(awaitable<std::string> content) {

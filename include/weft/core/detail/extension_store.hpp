@@ -149,7 +149,7 @@ struct extension_entry {
 };
 
 template <class T>
-[[nodiscard]] const T* value_of(const extension_entry* e) noexcept {
+[[nodiscard]] const T* entry_value(const extension_entry* e) noexcept {
     if (!e) return nullptr;
     return std::launder(static_cast<const T*>(const_cast<extension_entry*>(e)->value(alignof(T))));
 }

@@ -1,0 +1,276 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include <weft/core/failure.hpp>
+#include <weft/http/client.hpp>
+#include <weft/net/tcp.hpp>
+#include <weft/runtime/executor.hpp>
+#include <weft/runtime/run_on.hpp>
+#include <weft/runtime/semaphore.hpp>
+#include <weft/runtime/with_deadline.hpp>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "h1_client.hpp"
+#include "url.hpp"
+
+namespace weft::http {
+
+namespace asio = boost::asio;
+using connection_ptr = std::shared_ptr<detail::h1_client_connection>;
+
+namespace {
+
+/// Where a connection may be used again: same server, same execution context.
+struct place {
+    std::string host;
+    std::uint16_t port;
+    const asio::execution_context* context;
+    friend auto operator<=>(const place& a, const place& b) noexcept {
+        if (auto order = a.host <=> b.host; order != 0) return order;
+        if (auto order = a.port <=> b.port; order != 0) return order;
+        return std::compare_three_way()(a.context, b.context);
+    }
+};
+
+const asio::execution_context* context_of(const asio::any_io_executor& executor) {
+    return &asio::query(executor, asio::execution::context);
+}
+
+/// The request as it goes on the wire: origin-form, Host, User-Agent.
+void prepare(request& r, const detail::destination& to, const client_options& options) {
+    r.head().set_target(r.method() == method::connect ? std::string_view(to.authority) : std::string_view(to.target));
+    if (!r.headers().contains(field::host)) r.headers().add(field::host, to.authority);
+    if (!options.user_agent.empty() && !r.headers().contains(field::user_agent))
+        r.headers().add(field::user_agent, options.user_agent);
+}
+
+}  // namespace
+
+/// What all copies of a client share: its stack and its idle connections.
+struct client::state : std::enable_shared_from_this<client::state> {
+    state(client_options o) : options(std::move(o)) {}
+    ~state() { close_idle(); }
+
+    const client_options options;
+    net::connector connector;
+    any_service<http::request, response> transport;
+
+    std::mutex mutex;
+    bool closed = false;
+    std::map<place, std::vector<connection_ptr>> idle;
+
+    awaitable<response> serve(http::request r);
+    awaitable<connection_ptr> open(const detail::destination& to, asio::any_io_executor home);
+    connection_ptr take(const place& at);
+    void give_back(const place& at, const connection_ptr& c);
+    void forget(const place& at, const detail::h1_client_connection& c);
+    void close_idle();
+};
+
+connection_ptr client::state::take(const place& at) {
+    const std::lock_guard lock(mutex);
+    auto found = idle.find(at);
+    if (found == idle.end()) return nullptr;
+    connection_ptr newest = std::move(found->second.back());
+    found->second.pop_back();
+    if (found->second.empty()) idle.erase(found);
+    return newest;
+}
+
+void client::state::give_back(const place& at, const connection_ptr& c) {
+    {
+        const std::lock_guard lock(mutex);
+        auto& there = idle[at];
+        if (!closed && there.size() < options.max_idle_per_host) {
+            c->start_idling();
+            if (c->idle()) there.push_back(c);
+            if (there.empty()) idle.erase(at);
+            return;
+        }
+        if (there.empty()) idle.erase(at);
+    }
+    c->close();
+}
+
+void client::state::forget(const place& at, const detail::h1_client_connection& c) {
+    const std::lock_guard lock(mutex);
+    auto found = idle.find(at);
+    if (found == idle.end()) return;
+    std::erase_if(found->second, [&](const connection_ptr& p) { return p.get() == &c; });
+    if (found->second.empty()) idle.erase(found);
+}
+
+void client::state::close_idle() {
+    std::map<place, std::vector<connection_ptr>> all;
+    {
+        const std::lock_guard lock(mutex);
+        all.swap(idle);
+    }
+    for (auto& [at, connections] : all)
+        for (auto& c : connections) {
+            auto executor = c->get_executor();
+            asio::dispatch(executor, [c = std::move(c)] {
+                c->on_free = nullptr;
+                c->close();
+            });
+        }
+}
+
+awaitable<connection_ptr> client::state::open(const detail::destination& to, asio::any_io_executor home) {
+    net::connect_request wanted(to.host, to.port);
+    wanted.scheme = to.scheme;
+    asio::any_io_executor lane = serialized(home);
+    std::exception_ptr thrown;
+    io::stream stream;
+    try {
+        if (lane == home)
+            stream = co_await with_deadline(options.connect_timeout, connector.serve(std::move(wanted)));
+        else
+            stream = co_await run_on(lane, with_deadline(options.connect_timeout, connector.serve(std::move(wanted))));
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    if (thrown) {
+        const failure cause = failure::from(std::move(thrown));
+        if (cause.kind() == failure_kind::cancelled) throw cause;
+        throw failure(cause.kind(), cause.code(), "cannot connect to " + to.authority)
+            .in(cause.domain())
+            .delivered(delivery::not_sent)
+            .because(cause);
+    }
+    auto made = std::make_shared<detail::h1_client_connection>(std::move(stream), options);
+    const place at{to.host, to.port, context_of(home)};
+    made->on_free = [weak = weak_from_this(), at](detail::h1_client_connection& c) {
+        auto self = weak.lock();
+        auto shared = std::static_pointer_cast<detail::h1_client_connection>(c.shared_from_this());
+        if (!self) {
+            c.close();
+        } else if (c.idle()) {
+            self->give_back(at, shared);
+        } else {
+            self->forget(at, c);
+        }
+    };
+    co_return made;
+}
+
+awaitable<response> client::state::serve(http::request r) {
+    const detail::destination to = detail::destination_of(r);
+    prepare(r, to, options);
+    if (transport) co_return co_await transport.serve(std::move(r));
+    if (to.scheme == "https")
+        throw failure(failure_kind::invalid_input, "this client speaks no TLS yet; use http, or a connector of your own")
+            .with("host", to.host);
+    const asio::any_io_executor home = co_await asio::this_coro::executor;
+    const place at{to.host, to.port, context_of(home)};
+    connection_ptr use;
+    while ((use = take(at))) {
+        // Whether it is still good can be told on its own executor only; exchange() asks again there.
+        if (use->get_executor() != home || use->idle()) break;
+    }
+    if (!use) use = co_await open(to, home);
+    if (use->get_executor() == home) co_return co_await use->exchange(std::move(r));
+    const asio::any_io_executor lane = use->get_executor();
+    co_return co_await run_on(lane, use->exchange(std::move(r)));
+}
+
+client::client(client_options options) : client(net::connector(net::tcp::connector()), std::move(options)) {}
+
+client::client(net::connector connector, client_options options)
+    : state_(std::make_shared<state>(std::move(options))) {
+    state_->connector = std::move(connector);
+}
+
+client::client(any_service<http::request, response> transport, client_options options)
+    : state_(std::make_shared<state>(std::move(options))) {
+    state_->transport = std::move(transport);
+}
+
+awaitable<response> client::serve(http::request r) const {
+    auto state = state_;
+    co_return co_await state->serve(std::move(r));
+}
+
+awaitable<void> client::close() const {
+    auto state = state_;
+    {
+        const std::lock_guard lock(state->mutex);
+        state->closed = true;
+    }
+    state->close_idle();
+    co_return;
+}
+
+request_builder client::request(const method& m, std::string_view url) const { return {state_, m, url}; }
+request_builder client::get(std::string_view url) const { return request(method::get, url); }
+request_builder client::head(std::string_view url) const { return request(method::head, url); }
+request_builder client::post(std::string_view url) const { return request(method::post, url); }
+request_builder client::put(std::string_view url) const { return request(method::put, url); }
+request_builder client::patch(std::string_view url) const { return request(method::patch, url); }
+request_builder client::delete_(std::string_view url) const { return request(method::delete_, url); }
+
+// One connection ---------------------------------------------------------------------------------------------------
+
+/// A connection that is used by itself: its exchanges wait for each other.
+struct connection::state {
+    state(io::stream s, client_options o)
+        : options(std::move(o)),
+          driver(std::make_shared<detail::h1_client_connection>(std::move(s), options)),
+          turn(1) {}
+    ~state() {
+        asio::dispatch(driver->get_executor(), [d = driver] {
+            d->on_free = nullptr;
+            if (d->idle()) d->close();
+        });
+    }
+
+    const client_options options;
+    connection_ptr driver;
+    semaphore turn;
+};
+
+awaitable<response> connection::serve(http::request r) const {
+    auto state = state_;
+    const detail::destination to = detail::destination_of(r);
+    prepare(r, to, state->options);
+    co_await state->turn.acquire();
+    auto exchange = [](std::shared_ptr<connection::state> s, http::request q) -> awaitable<response> {
+        s->driver->on_free = [weak = std::weak_ptr(s)](detail::h1_client_connection& c) {
+            c.on_free = nullptr;
+            if (auto alive = weak.lock())
+                alive->turn.release();
+            else
+                c.close();
+        };
+        if (!s->driver->idle()) {
+            s->driver->on_free = nullptr;
+            s->turn.release();
+            throw failure(failure_kind::unavailable, "the connection is closed").delivered(delivery::not_sent);
+        }
+        co_return co_await s->driver->exchange(std::move(q));
+    };
+    const asio::any_io_executor here = co_await asio::this_coro::executor;
+    const asio::any_io_executor there = state->driver->get_executor();
+    if (here == there) co_return co_await exchange(state, std::move(r));
+    co_return co_await run_on(there, exchange(state, std::move(r)));
+}
+
+bool connection::is_open() const noexcept { return !state_->driver->input_end() && !state_->driver->output_end(); }
+
+void connection::close() const {
+    asio::dispatch(state_->driver->get_executor(), [d = state_->driver] { d->close(); });
+}
+
+awaitable<connection> connect(io::stream stream, client_options options) {
+    co_return connection(std::make_shared<connection::state>(std::move(stream), std::move(options)));
+}
+
+}  // namespace weft::http

@@ -1,0 +1,317 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "h1_client.hpp"
+
+#include <weft/core/failure.hpp>
+#include <weft/http/h1/encoder.hpp>
+#include <weft/io/prefixed.hpp>
+#include <weft/runtime/with_deadline.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <string>
+#include <utility>
+
+namespace weft::http::detail {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t high_water = 64 * 1024;    // of output that the peer has not taken
+constexpr std::size_t unread_body = 64 * 1024;   // of a dropped body, thrown away to keep the connection
+constexpr std::size_t produce_ahead = 16 * 1024;
+
+h1::limits limits_of(const client_options& o) {
+    h1::limits limits;
+    limits.header_block = o.max_header_block;
+    limits.fields = o.max_fields;
+    return limits;
+}
+
+}  // namespace
+
+h1_client_connection::h1_client_connection(io::stream connection, const client_options& options)
+    : h1_pump(std::move(connection)),
+      options_(options),
+      limits_(limits_of(options)),
+      decoder_(limits_),
+      inbound_(*this, {options.body_timeout, 0}) {
+    write_timeout = options.write_timeout;
+    inbound_.on_release = [this] { released(); };
+}
+
+bool h1_client_connection::idle() {
+    if (busy_ || !reusable_ || input_end() || output_end()) return false;
+    // A byte that was not asked for, or an end that has come meanwhile, is seen here and not after the request is sent.
+    return !try_input(input_buffer::small / 2) && in.empty();
+}
+
+void h1_client_connection::start_idling() {
+    idling_ = true;
+    shrink();
+    arm_limit(options_.idle_timeout);
+    want_input();
+}
+
+void h1_client_connection::on_input() {
+    if (!idling_) return;
+    reusable_ = false;  // the server has closed it, or speaks out of turn
+    on_limit();
+}
+
+void h1_client_connection::on_limit() {
+    if (!idling_) return;
+    idling_ = false;
+    reusable_ = false;
+    close();
+    if (on_free) on_free(*this);
+}
+
+void h1_client_connection::fail(failure f) {
+    reusable_ = false;
+    throw std::move(f);
+}
+
+// The exchange -----------------------------------------------------------------------------------------------------
+
+awaitable<response> h1_client_connection::exchange(request r) {
+    auto keep = shared_from_this();
+    idling_ = false;
+    disarm_limit();
+    if (!idle())
+        throw failure(failure_kind::unavailable, "the connection cannot take another request")
+            .delivered(delivery::not_sent);
+    busy_ = true;
+    sent_any_ = false;
+    std::exception_ptr thrown;
+    try {
+        co_return co_await run(std::move(r));
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    reusable_ = false;
+    stop_upload();
+    inbound_.detach();
+    close();
+    busy_ = false;
+    const bool sent = sent_any_;
+    if (on_free) on_free(*this);
+    throw failure::from(std::move(thrown)).delivered(sent ? delivery::unknown : delivery::not_sent);
+}
+
+awaitable<response> h1_client_connection::run(request r) {
+    const http::method method = r.method();
+    std::optional<std::uint64_t> size = r.body().size();
+    const bool wants_content = method == method::post || method == method::put || method == method::patch;
+    h1::framing framing = h1::framing::none();
+    if (!size)
+        framing = h1::framing::chunked();
+    else if (*size > 0 || wants_content)
+        framing = h1::framing::sized(*size);
+    if (!size && r.headers().content_length()) framing = h1::framing::sized(*r.headers().content_length());
+    const bool expects = !framing.empty() && r.headers().has_token(field::expect, "100-continue");
+    const bool upgrades = r.headers().contains(field::upgrade);
+
+    h1::head_options head;
+    head.body = framing;
+    if (upgrades) head.connection = h1::connection::upgrade;
+    reusable_ = reusable_ && !r.headers().has_token(field::connection, "close");
+    if (!reusable_) head.connection = h1::connection::close;
+    h1::append(out.text(), r.head(), head);
+    sent_any_ = true;
+    if (expects)
+        continue_.reset();
+    else
+        continue_.set();
+    upload_failure_ = nullptr;
+    const weft::bytes* whole = r.body().in_memory();
+    if (framing.empty()) {
+        flush();
+    } else if (whole && !expects) {
+        out.append(*whole);
+        flush();
+    } else {
+        flush();
+        start_upload(std::move(r.body()), framing);
+    }
+    answer got = co_await wait_for_head(r);
+    const h1::traits traits = got.traits;
+    // An answer before the request was sent to its end: the rest of it is not sent.
+    if (uploading_ || !traits.keep_alive) reusable_ = false;
+    weft::extensions facts = r.extensions().fork();
+    facts.set_egress(stream().extensions().link());
+    response result(std::move(got.head), {}, std::move(facts));
+    if (traits.body.how == h1::framing::kind::upgrade) {
+        if (result.status() == 101 && !upgrades)
+            fail(failure(failure_kind::protocol, "the server switches protocols, which was not asked for"));
+        result.set_upgraded(co_await leave_http());
+        co_return result;
+    }
+    result.set_body(inbound_.open(traits.body, limits_));
+    if (!inbound_.is_open()) released();
+    co_return result;
+}
+
+awaitable<h1_client_connection::answer> h1_client_connection::wait_for_head(const request& r) {
+    bool limited = false;
+    for (;;) {
+        const auto progress = in.empty() ? h1::progress::need_more : decoder_.decode(in.data(), r.method());
+        if (progress == h1::progress::complete) {
+            answer got;
+            got.traits = decoder_.traits();
+            in.consume(decoder_.consumed());
+            got.head = decoder_.take_head();
+            const http::status s = got.head.status();
+            if (s == status::continue_) continue_.set();
+            if (s.is_informational() && s != status::switching_protocols) continue;
+            disarm_limit();
+            co_return got;
+        }
+        if (progress == h1::progress::failed)
+            fail(failure(failure_kind::protocol, "the response is refused: " + decoder_.error().message())
+                     .with("reason", to_string(decoder_.error().why())));
+        if (input_end()) {
+            if (upload_failure_) std::rethrow_exception(upload_failure_);
+            fail(failure(failure_kind::unavailable, *input_end(), "the server closed the connection before it answered")
+                     .in(failure_domain::transport));
+        }
+        if (upload_failure_) std::rethrow_exception(upload_failure_);
+        if (output_end() == io::error_code(asio::error::timed_out))
+            fail(failure(failure_kind::timeout, "the server does not take the request")
+                     .in(failure_domain::transport)
+                     .with("limit_ms", options_.write_timeout.count()));
+        want_input();
+        if (!limited && !uploading_ && (unsent() == 0 || output_end())) {
+            limited = true;
+            arm_limit(options_.response_timeout);
+        }
+        co_await changed.wait();
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none)
+            fail(failure(failure_kind::cancelled, asio::error::operation_aborted, "the exchange was cancelled"));
+        if (limited && limit_reached())
+            fail(failure(failure_kind::timeout, "the server did not answer in time")
+                     .in(failure_domain::transport)
+                     .with("limit_ms", options_.response_timeout.count()));
+    }
+}
+
+awaitable<io::stream> h1_client_connection::leave_http() {
+    reusable_ = false;
+    cancel_read();
+    while (reading()) co_await changed.wait();
+    weft::bytes ahead = in.take(in.size());
+    io::stream taken = release();
+    busy_ = false;
+    if (on_free) on_free(*this);
+    if (!ahead.empty()) taken = io::prefixed(std::move(ahead), std::move(taken));
+    co_return taken;
+}
+
+/// The response's body has come to its end, or was dropped.
+void h1_client_connection::released() {
+    if (!busy_) return;
+    auto keep = shared_from_this();
+    if (inbound_.is_open() && reusable_) {
+        // Dropped: what is here already may be thrown away to keep the connection, but nothing is waited for.
+        std::size_t dropped = 0;
+        try {
+            while (inbound_.is_open() && dropped <= unread_body) {
+                const h1_inbound::piece piece = inbound_.step();
+                if (piece.need_more) break;
+                if (piece.data) dropped += piece.data->size();
+            }
+        } catch (const failure&) {
+            reusable_ = false;  // refused or cut off: nobody wanted to know, and the connection ends here
+        }
+    }
+    if (inbound_.is_open() || inbound_.failed() || uploading_ || input_end() || !in.empty()) reusable_ = false;
+    inbound_.detach();
+    stop_upload();
+    busy_ = false;
+    if (!reusable_) close();
+    if (on_free) on_free(*this);
+}
+
+// The request's content --------------------------------------------------------------------------------------------
+
+void h1_client_connection::start_upload(http::body content, h1::framing framing) {
+    auto self = std::static_pointer_cast<h1_client_connection>(shared_from_this());
+    uploading_ = true;
+    upload_begun_ = false;
+    asio::co_spawn(get_executor(), upload(std::move(content), framing),
+                   asio::bind_cancellation_slot(upload_signal_.slot(), [self](std::exception_ptr e) {
+                       self->uploading_ = false;
+                       self->upload_begun_ = false;
+                       if (e) {
+                           // A message that is cut off cannot be mended: the server must not take it for whole.
+                           self->upload_failure_ = e;
+                           self->reusable_ = false;
+                       }
+                       self->changed.wake();
+                   }));
+}
+
+void h1_client_connection::stop_upload() {
+    if (!uploading_) return;
+    if (upload_begun_) upload_signal_.emit(asio::cancellation_type::terminal);
+    continue_.set();
+    output_changed.wake();
+}
+
+/// RFC 9110 10.1.1: a server may never answer the expectation, so the wait has an end.
+awaitable<void> h1_client_connection::wait_for_continue() {
+    std::exception_ptr thrown;
+    try {
+        co_await with_deadline(options_.continue_timeout, continue_.wait());
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    if (thrown && failure::from(thrown).kind() != failure_kind::timeout) std::rethrow_exception(thrown);
+}
+
+awaitable<void> h1_client_connection::upload(http::body content, h1::framing framing) {
+    auto keep = shared_from_this();
+    upload_begun_ = true;
+    if (!continue_.is_set()) co_await wait_for_continue();
+    const bool chunked = framing.how == h1::framing::kind::chunked;
+    std::uint64_t left = framing.length;
+    while (!output_end() && busy_) {
+        std::optional<weft::bytes> chunk = co_await content.next();
+        if (!chunk) break;
+        if (!chunked) {
+            if (chunk->size() > left)
+                throw failure(failure_kind::invalid_input, "the body is longer than its Content-Length")
+                    .with("content_length", static_cast<long long>(framing.length));
+            left -= chunk->size();
+        } else {
+            char size[h1::max_chunk_header];
+            out.append(std::string_view(
+                size, static_cast<std::size_t>(h1::write_chunk_header(size, chunk->size()) - size)));
+        }
+        out.append(std::move(*chunk));
+        if (chunked) out.append(h1::chunk_end);
+        if (out.size() >= produce_ahead)
+            flush();
+        else
+            flush_later();
+        while (unsent() > high_water && !output_end() && busy_) co_await output_changed.wait();
+    }
+    if (output_end() || !busy_) co_return;  // the server takes no more: it may have answered already
+    if (!chunked && left != 0)
+        throw failure(failure_kind::invalid_input, "the body is shorter than its Content-Length")
+            .with("content_length", static_cast<long long>(framing.length));
+    if (chunked) {
+        if (const headers* trailers = content.trailers())
+            h1::append_last_chunk(out.text(), *trailers);
+        else
+            out.append(h1::last_chunk);
+    }
+    flush();
+}
+
+}  // namespace weft::http::detail

@@ -1,0 +1,31 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/http/request.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace weft::http::detail {
+
+/// Where a request goes, and what it says on the way.
+struct destination {
+    std::string scheme;  ///< "http" or "https", in lower case
+    std::string host;    ///< a name, or an IP address without brackets
+    std::uint16_t port = 0;
+    std::string authority;  ///< what Host says: the port only when it is not the scheme's
+    std::string target;     ///< in origin-form
+};
+
+/// Takes a request's destination from its absolute target, or from its Host field (then by http). Throws
+/// failure(invalid_input) that names the URL, without any user name or password in it.
+destination destination_of(const request& r);
+
+/// `url` with one query parameter more, percent-encoded, before its fragment.
+std::string with_parameter(std::string url, std::string_view name, std::string_view value);
+
+/// `url` as it is requested: a fragment stays with the client (RFC 9110 7.1).
+std::string_view without_fragment(std::string_view url) noexcept;
+
+}  // namespace weft::http::detail
