@@ -63,7 +63,7 @@ struct fmt::formatter<printable> {
 // What may not be inserted. The classes stand for those of other rooms.
 namespace {
 struct request_like {
-    const extensions& extensions() const;
+    const weft::extensions& extensions() const;
 };
 struct connect_request_like {
     weft::extensions extensions;

@@ -49,14 +49,18 @@ class connection_scope {
 
     /// Equal in types and in values.
     friend bool operator==(const connection_scope& a, const connection_scope& b) {
-        return a.hash_ == b.hash_ &&
-               detail::equal_scoped(a.facts_.store_.word(), b.facts_.store_.word());
+        return a.equals(b);
     }
 
   private:
     friend connection_scope connection_scoped_of(const extensions&);
     explicit connection_scope(const extensions& request)
         : facts_(detail::copy_scoped(request.word_.load(std::memory_order_acquire), hash_)) {}
+
+    [[nodiscard]] bool equals(const connection_scope& other) const {
+        return hash_ == other.hash_ &&
+               detail::equal_scoped(facts_.store_.word(), other.facts_.store_.word());
+    }
 
     std::size_t hash_ = 0;  // before facts_, which sets it
     extensions_link facts_;

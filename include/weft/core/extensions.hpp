@@ -65,7 +65,7 @@ template <class T, class A>
 struct refused_extension<std::vector<T, A>> : refused_extension<T> {};
 
 template <class T>
-consteval bool is_extension_type() {
+constexpr bool is_extension_type() {
     if constexpr (!std::is_object_v<T> || std::is_array_v<T> ||
                   !std::is_same_v<T, std::remove_cv_t<T>>)
         return false;

@@ -35,13 +35,13 @@ inline constexpr bool connection_scoped = false;
 namespace weft::detail {
 
 template <class T>
-consteval std::string_view decorated_name() {
+constexpr std::string_view decorated_name() {
     return __PRETTY_FUNCTION__;
 }
 
 /// The name of T as the compiler writes it.
 template <class T>
-consteval std::string_view extension_name() {
+constexpr std::string_view extension_name() {
     // Whatever stands around "void" stands around every other name.
     constexpr std::size_t before = decorated_name<void>().find("void");
     constexpr std::size_t around = decorated_name<void>().size() - 4;
@@ -51,7 +51,7 @@ consteval std::string_view extension_name() {
 
 /// FNV-1a, then a finalizer, because the trie reads the top bits. From the name: the same in each
 /// run.
-consteval std::uint64_t extension_hash(std::string_view name) {
+constexpr std::uint64_t extension_hash(std::string_view name) {
     std::uint64_t h = 0xcbf29ce484222325U;
     for (char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
     h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdU;
@@ -92,7 +92,7 @@ struct scoped_operations_of {
 };
 
 template <class T>
-consteval extension_type describe_extension() {
+constexpr extension_type describe_extension() {
     extension_type t{extension_name<T>(),
                      extension_hash(extension_name<T>()),
                      sizeof(T),
