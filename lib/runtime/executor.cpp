@@ -3,7 +3,6 @@
 #include <weft/runtime/executor.hpp>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/io_context_strand.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -46,7 +45,7 @@ bool is_serial(const asio::any_io_executor& ex) {
     return ex.target<serial_executor>() || is_strand_on<asio::any_io_executor>(ex) ||
            is_strand_on_io_context<0, 4>(ex) || is_strand_on_thread_pool<0, 8>(ex) ||
            is_strand_on<asio::system_executor>(ex) || is_strand_on<serial_executor>(ex) ||
-           ex.target<asio::io_context::strand>() || context_info::of(ex).serial();
+           context_info::of(ex).serial();
 }
 
 asio::any_io_executor serialized(asio::any_io_executor ex) {
