@@ -59,6 +59,7 @@ class ring {
 
     std::size_t take(char* data, std::size_t n) noexcept {
         n = std::min(n, size_);
+        if (n == 0) return 0;
         const std::size_t first = std::min(n, space_ - head_);
         std::memcpy(data, memory_.get() + head_, first);
         std::memcpy(data + first, memory_.get(), n - first);
@@ -376,7 +377,11 @@ void end::dispose() noexcept {
         // Its context may be gone before the peer lets go of this block.
         release_executor();
     }
-    weft::extensions store(std::move(extensions_));  // not under the lock: it ends user's values
+    {
+        const weft::extensions store(
+            std::move(extensions_));  // not under the lock: it ends user's values
+        static_cast<void>(store);
+    }
     core_.drop();
 }
 

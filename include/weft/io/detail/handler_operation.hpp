@@ -13,7 +13,8 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 
 #include <algorithm>
@@ -56,6 +57,8 @@ struct no_buffers {
 template <bool WithBytes, class Handler, class Buffers>
 class handler_operation final : public operation {
     using executor_type = boost::asio::associated_executor_t<Handler, boost::asio::any_io_executor>;
+    using tracked_executor = std::decay_t<decltype(boost::asio::prefer(
+        std::declval<const executor_type&>(), boost::asio::execution::outstanding_work.tracked))>;
     using allocator_type = typename std::allocator_traits<boost::asio::associated_allocator_t<
         Handler, boost::asio::recycling_allocator<void>>>::template rebind_alloc<handler_operation>;
     using allocator_traits = std::allocator_traits<allocator_type>;
@@ -69,7 +72,8 @@ class handler_operation final : public operation {
         if constexpr (std::is_same_v<executor_type, boost::asio::any_io_executor>) {
             if (own == stream_executor) return;
         }
-        elsewhere_.emplace(std::move(own));
+        elsewhere_.emplace(
+            boost::asio::prefer(own, boost::asio::execution::outstanding_work.tracked));
     }
     ~handler_operation() = default;
 
@@ -110,8 +114,7 @@ class handler_operation final : public operation {
         // All is moved out and the block given back before the handler runs, so that its next
         // operation finds it.
         outcome copy = result ? *result : outcome();
-        std::optional<boost::asio::executor_work_guard<executor_type>> elsewhere(
-            std::move(self.elsewhere_));
+        std::optional<tracked_executor> elsewhere(std::move(self.elsewhere_));
         Handler handler(std::move(self.handler_));
         allocator_type allocator(boost::asio::get_associated_allocator(
             handler, boost::asio::recycling_allocator<void>()));
@@ -121,13 +124,12 @@ class handler_operation final : public operation {
         if constexpr (WithBytes) {
             if (elsewhere)
                 boost::asio::dispatch(
-                    elsewhere->get_executor(),
-                    boost::asio::append(std::move(handler), copy.code, copy.bytes));
+                    *elsewhere, boost::asio::append(std::move(handler), copy.code, copy.bytes));
             else
                 std::move(handler)(copy.code, copy.bytes);
         } else {
             if (elsewhere)
-                boost::asio::dispatch(elsewhere->get_executor(),
+                boost::asio::dispatch(*elsewhere,
                                       boost::asio::append(std::move(handler), copy.code));
             else
                 std::move(handler)(copy.code);
@@ -136,7 +138,7 @@ class handler_operation final : public operation {
 
     Handler handler_;
     Buffers buffers_;
-    std::optional<boost::asio::executor_work_guard<executor_type>> elsewhere_;
+    std::optional<tracked_executor> elsewhere_;  // the handler's executor, kept at work
 };
 
 template <bool WithBytes, class Handler, class Buffers>
