@@ -4,7 +4,6 @@
 #include <weft/net/tcp.hpp>
 #include <weft/runtime/executor.hpp>
 #include <weft/runtime/run_on.hpp>
-#include <weft/runtime/semaphore.hpp>
 #include <weft/runtime/with_deadline.hpp>
 
 #include <boost/asio/dispatch.hpp>
@@ -42,14 +41,6 @@ struct place {
 
 const asio::execution_context* context_of(const asio::any_io_executor& executor) {
     return &asio::query(executor, asio::execution::context);
-}
-
-/// The request as it goes on the wire: origin-form, Host, User-Agent.
-void prepare(request& r, const detail::destination& to, const client_options& options) {
-    r.head().set_target(r.method() == method::connect ? std::string_view(to.authority) : std::string_view(to.target));
-    if (!r.headers().contains(field::host)) r.headers().add(field::host, to.authority);
-    if (!options.user_agent.empty() && !r.headers().contains(field::user_agent))
-        r.headers().add(field::user_agent, options.user_agent);
 }
 
 }  // namespace
@@ -164,7 +155,7 @@ awaitable<connection_ptr> client::state::open(const detail::destination& to, asi
 
 awaitable<response> client::state::serve(http::request r) {
     const detail::destination to = detail::destination_of(r);
-    prepare(r, to, options);
+    detail::prepare(r, to, options.user_agent);
     if (transport) co_return co_await transport.serve(std::move(r));
     if (to.scheme == "https")
         throw failure(failure_kind::invalid_input, "this client speaks no TLS yet; use http, or a connector of your own")
@@ -216,61 +207,5 @@ request_builder client::post(std::string_view url) const { return request(method
 request_builder client::put(std::string_view url) const { return request(method::put, url); }
 request_builder client::patch(std::string_view url) const { return request(method::patch, url); }
 request_builder client::delete_(std::string_view url) const { return request(method::delete_, url); }
-
-// One connection ---------------------------------------------------------------------------------------------------
-
-/// A connection that is used by itself: its exchanges wait for each other.
-struct connection::state {
-    state(io::stream s, client_options o)
-        : options(std::move(o)),
-          driver(std::make_shared<detail::h1_client_connection>(std::move(s), options)),
-          turn(1) {}
-    ~state() {
-        asio::dispatch(driver->get_executor(), [d = driver] {
-            d->on_free = nullptr;
-            if (d->idle()) d->close();
-        });
-    }
-
-    const client_options options;
-    connection_ptr driver;
-    semaphore turn;
-};
-
-awaitable<response> connection::serve(http::request r) const {
-    auto state = state_;
-    const detail::destination to = detail::destination_of(r);
-    prepare(r, to, state->options);
-    co_await state->turn.acquire();
-    auto exchange = [](std::shared_ptr<connection::state> s, http::request q) -> awaitable<response> {
-        s->driver->on_free = [weak = std::weak_ptr(s)](detail::h1_client_connection& c) {
-            c.on_free = nullptr;
-            if (auto alive = weak.lock())
-                alive->turn.release();
-            else
-                c.close();
-        };
-        if (!s->driver->idle()) {
-            s->driver->on_free = nullptr;
-            s->turn.release();
-            throw failure(failure_kind::unavailable, "the connection is closed").delivered(delivery::not_sent);
-        }
-        co_return co_await s->driver->exchange(std::move(q));
-    };
-    const asio::any_io_executor here = co_await asio::this_coro::executor;
-    const asio::any_io_executor there = state->driver->get_executor();
-    if (here == there) co_return co_await exchange(state, std::move(r));
-    co_return co_await run_on(there, exchange(state, std::move(r)));
-}
-
-bool connection::is_open() const noexcept { return !state_->driver->input_end() && !state_->driver->output_end(); }
-
-void connection::close() const {
-    asio::dispatch(state_->driver->get_executor(), [d = state_->driver] { d->close(); });
-}
-
-awaitable<connection> connect(io::stream stream, client_options options) {
-    co_return connection(std::make_shared<connection::state>(std::move(stream), std::move(options)));
-}
 
 }  // namespace weft::http

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <weft/core/awaitable.hpp>
-#include <weft/http/client.hpp>
+#include <weft/http/client_options.hpp>
 #include <weft/http/h1/decoder.hpp>
+#include <weft/http/request.hpp>
+#include <weft/http/response.hpp>
 #include <weft/runtime/event.hpp>
 
 #include <boost/asio/cancellation_signal.hpp>

@@ -74,6 +74,13 @@ destination destination_of(const request& r) {
     return to;
 }
 
+void prepare(request& r, const destination& to, std::string_view user_agent) {
+    r.head().set_target(r.method() == method::connect ? to.authority : to.target);
+    if (!r.headers().contains(field::host)) r.headers().add(field::host, to.authority);
+    if (!user_agent.empty() && !r.headers().contains(field::user_agent))
+        r.headers().add(field::user_agent, user_agent);
+}
+
 std::string_view without_fragment(std::string_view url) noexcept { return url.substr(0, url.find('#')); }
 
 std::string with_parameter(std::string url, std::string_view name, std::string_view value) {

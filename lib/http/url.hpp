@@ -22,6 +22,9 @@ struct destination {
 /// failure(invalid_input) that names the URL, without any user name or password in it.
 destination destination_of(const request& r);
 
+/// Makes the request what goes on the wire: its target, Host, and User-Agent unless that is empty or there already.
+void prepare(request& r, const destination& to, std::string_view user_agent);
+
 /// `url` with one query parameter more, percent-encoded, before its fragment.
 std::string with_parameter(std::string url, std::string_view name, std::string_view value);
 

@@ -3,6 +3,7 @@
 
 #include <weft/core/any_service.hpp>
 #include <weft/core/awaitable.hpp>
+#include <weft/http/client_options.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/net/connect_request.hpp>
@@ -15,8 +16,6 @@
 
 #include <chrono>
 #include <concepts>
-#include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -28,30 +27,6 @@
 namespace weft::http {
 
 class request_builder;
-
-/// The limits of a client.
-struct client_options {
-    /// From the start of connecting to an open connection.
-    std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
-    /// From the last byte of the request to the end of the response's head.
-    std::chrono::milliseconds response_timeout = std::chrono::seconds(30);
-    /// How long a pull of the response's body waits for its next bytes.
-    std::chrono::milliseconds body_timeout = std::chrono::seconds(30);
-    /// How long the peer may take no byte of what is being sent.
-    std::chrono::milliseconds write_timeout = std::chrono::seconds(30);
-    /// How long a request with `Expect: 100-continue` waits for the answer before it sends its body anyway.
-    std::chrono::milliseconds continue_timeout = std::chrono::seconds(1);
-    /// How long a connection is kept without a request.
-    std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
-    /// How many idle connections are kept to one host.
-    std::size_t max_idle_per_host = 8;
-    /// A status line or a header block larger than this fails.
-    std::size_t max_header_block = 64 * 1024;
-    /// More fields than this fail.
-    std::size_t max_fields = 200;
-    /// Sent as User-Agent, unless the request has one; empty for none.
-    std::string user_agent = "weft/0.1";
-};
 
 /// An HTTP client: a service from request to response, with spellings for the common cases.
 ///
@@ -192,31 +167,5 @@ class request_builder {
     http::request request_;
     std::optional<std::chrono::nanoseconds> timeout_;
 };
-
-/// An open HTTP connection to a server: a service from request to response over one stream.
-///
-///     http::connection c = co_await http::connect(std::move(stream));
-///     http::response r = co_await c.serve(http::request(http::method::get, "/"));
-///
-/// Requests go one after the other: a second one waits, in order, until the response before it has been read to its
-/// end. Copies share the connection; the last one closes it, unless a response's body is still being read.
-class connection {
-  public:
-    /// Target: origin-form with a Host field, or an absolute URL (from which Host is taken).
-    awaitable<response> serve(request r) const;
-    /// Whether another request can be sent.
-    [[nodiscard]] bool is_open() const noexcept;
-    /// Ends the connection.
-    void close() const;
-
-    struct state;
-    explicit connection(std::shared_ptr<state> s) noexcept : state_(std::move(s)) {}
-
-  private:
-    std::shared_ptr<state> state_;
-};
-
-/// Makes an HTTP connection of a stream that is connected to a server.
-awaitable<connection> connect(io::stream stream, client_options options = {});
 
 }  // namespace weft::http
