@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "run_common.hpp"
 
+#include <weft/runtime/scope.hpp>
 #include <weft/testing/counters.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -56,9 +57,20 @@ std::string waits_of(context_info& info) {
     return "who waits, oldest first:\n" + info.waits()->report();
 }
 
-awaitable<void> root(start_function start, void* argument) {
-    awaitable<void> body = start(argument);
-    co_await std::move(body);
+awaitable<void> root(context_info& info, start_function start, void* argument, std::source_location where) {
+    auto body = [&info, start, argument](task_scope& scope) -> awaitable<void> {
+        info.set_test_root(&scope);
+        awaitable<void> test = start(argument);
+        co_await std::move(test);
+    };
+    std::exception_ptr error;
+    try {
+        co_await with_scope(body, where);
+    } catch (...) {
+        error = std::current_exception();
+    }
+    info.set_test_root(nullptr);
+    if (error) std::rethrow_exception(error);
 }
 
 }  // namespace
@@ -66,7 +78,7 @@ awaitable<void> root(start_function start, void* argument) {
 void test_root::start(context_info& info, start_function start, void* argument,
                       asio::any_io_executor executor) {
     info_ = &info;
-    asio::co_spawn(executor, root(start, argument),
+    asio::co_spawn(executor, root(info, start, argument, where_),
                    asio::bind_cancellation_slot(signal_.slot(), [this](std::exception_ptr error) {
                        done_ = true;
                        // After a report the coroutine only says that it was cancelled.

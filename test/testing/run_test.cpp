@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/deadlines.hpp>
+#include <weft/runtime/scope.hpp>
 #include <weft/runtime/sleep.hpp>
 #include <weft/testing/counters.hpp>
 #include <weft/testing/run.hpp>
@@ -241,6 +242,44 @@ TEST_CASE("a sleep that outlives the test is a leak, named with its line") {
     };
     CHECK(contains(message_of<testing::leak>([&] { testing::run_real(leaky_for_real); }),
                    "1 deadline"));
+}
+
+TEST_CASE("what is spawned into the test's scope is cancelled and joined at its end") {
+    int ended = 0;
+    const auto test = [&ended]() -> awaitable<void> {
+        auto ex = co_await asio::this_coro::executor;
+        task_scope* root = context_info::of(ex).test_root();
+        REQUIRE(root != nullptr);
+        root->spawn([](int& n) -> awaitable<void> {
+            struct on_exit {
+                int& count;
+                ~on_exit() { ++count; }
+            } const guard{n};
+            co_await wait_for_ever();
+        }(ended));
+        co_await sleep_for(1s);
+        CHECK(ended == 0);
+    };
+    testing::run(test);
+    CHECK(ended == 1);
+    testing::run_real([&]() -> awaitable<void> {
+        task_scope* root = context_info::of(co_await asio::this_coro::executor).test_root();
+        REQUIRE(root != nullptr);
+        root->spawn(wait_for_ever());
+    });
+}
+
+TEST_CASE("what a spawned child throws fails the test") {
+    struct own {};
+    const auto test = []() -> awaitable<void> {
+        auto ex = co_await asio::this_coro::executor;
+        context_info::of(ex).test_root()->spawn([]() -> awaitable<void> {
+            co_await sleep_for(1s);
+            throw own();
+        });
+        co_await wait_for_ever();
+    };
+    CHECK_THROWS_AS(testing::run(test), own);
 }
 
 TEST_CASE("counters print only what is not zero") {
