@@ -41,14 +41,12 @@ awaitable<response> connection::serve(http::request r) const {
     co_await state->turn.acquire();
     auto exchange = [](std::shared_ptr<connection::state> s, http::request q) -> awaitable<response> {
         s->driver->on_free = [weak = std::weak_ptr(s)](detail::h1_client_connection& c) {
-            c.on_free = nullptr;
             if (auto alive = weak.lock())
                 alive->turn.release();
             else
                 c.close();
         };
         if (!s->driver->idle()) {
-            s->driver->on_free = nullptr;
             s->turn.release();
             throw failure(failure_kind::unavailable, "the connection is closed").delivered(delivery::not_sent);
         }

@@ -50,6 +50,12 @@ response content(http::body b, std::string_view type, status s) {
 std::string_view request::path() const noexcept { return split(target()).first; }
 std::string_view request::query() const noexcept { return split(target()).second; }
 
+std::string request::call_name() const {
+    std::string name(method().text());
+    name.append(" ").append(path());
+    return name;
+}
+
 std::optional<std::string> request::query(std::string_view name) const {
     std::string_view rest = query();
     while (!rest.empty()) {

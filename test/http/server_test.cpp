@@ -73,8 +73,8 @@ TEST_CASE("pipelined requests are answered in order") {
     CHECK(answer_to("GET /?name=1 HTTP/1.1\r\nHost: a\r\n\r\nGET /?name=22 HTTP/1.1\r\nHost: a\r\n\r\n"
                     "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
                     hello) == one + "8\r\n\r\nHello, 1" + one + "9\r\n\r\nHello, 22" +
-                                  "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "
-                                  "12\r\nConnection: close\r\n\r\nHello, world");
+                                  "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+                                  "Content-Length: 12\r\n\r\nHello, world");
 }
 
 TEST_CASE("a bad request is answered 400 and nothing after it is read") {
@@ -88,11 +88,11 @@ TEST_CASE("a bad request is answered 400 and nothing after it is read") {
 
 TEST_CASE("a body is echoed as it comes, chunked and with a length") {
     CHECK(answer_to("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nabcde", echo) ==
-          "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nabcde");
+          "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nabcde");
     CHECK(answer_to("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
                     "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
                     echo) ==
-          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+          "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
 }
 
 TEST_CASE("a connection serves many exchanges of a client") {

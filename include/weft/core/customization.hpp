@@ -2,9 +2,11 @@
 #pragma once
 
 #include <weft/core/extensions.hpp>
+#include <weft/core/type_name.hpp>
 
 #include <concepts>
 #include <optional>
+#include <string>
 #include <type_traits>
 
 namespace weft {
@@ -47,8 +49,22 @@ struct replay_t {
     }
 };
 
+struct call_name_t {
+    /// What a log line calls the request: its member `call_name()` ("GET /cart"), else its type. Never holds a secret.
+    template <class T>
+    std::string operator()(const T& request) const {
+        if constexpr (requires {
+                          { request.call_name() } -> std::convertible_to<std::string>;
+                      })
+            return request.call_name();
+        else
+            return std::string(type_name<T>());
+    }
+};
+
 }  // namespace detail
 
+inline constexpr detail::call_name_t call_name{};
 inline constexpr detail::extensions_of_t extensions_of{};
 inline constexpr detail::replay_t replay{};
 

@@ -58,6 +58,9 @@ class request {
     /// leaves the value as it was sent.
     [[nodiscard]] std::optional<std::string> query(std::string_view name) const;
 
+    /// "GET /cart": for logs. Without the query, which may hold what is nobody's business.
+    [[nodiscard]] std::string call_name() const;
+
     /// The same request again, with the rights of a new attempt (its extensions fork this one's),
     /// or nullopt when the body cannot be had twice.
     [[nodiscard]] std::optional<request> replay() const;

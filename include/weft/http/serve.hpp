@@ -1,0 +1,64 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/core/awaitable.hpp>
+#include <weft/core/failure.hpp>
+#include <weft/core/per_core.hpp>
+#include <weft/http/server.hpp>
+#include <weft/net/endpoint.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace weft::http {
+
+struct serve_options {
+    /// Once cancelled: how long connections may take to finish what they are at.
+    std::chrono::milliseconds drain = std::chrono::seconds(10);
+    /// Called once it listens, with the real port.
+    std::function<void(const net::endpoint&)> on_listening = {};
+    /// What went wrong inside, one connection at a time; the default writes one line to stderr.
+    std::function<void(const failure&)> on_failure = {};
+    /// Connections that may live at once, on all cores together; then accepting waits. Zero: no limit.
+    std::size_t max_connections = 0;
+    /// Connections that the operating system holds until they are accepted.
+    int backlog = 4096;
+    /// The limits of HTTP.
+    server_options http = {};
+};
+
+namespace detail {
+using app_factory = std::function<any_app()>;
+awaitable<void> serve(std::string address, app_factory make, serve_options options);
+}  // namespace detail
+
+/// Serves an application on a TCP address: "127.0.0.1:8080", "[::1]:0", ":80" (all addresses).
+///
+///     return weft::run(http::serve("0.0.0.0:8080", hello));
+///     return weft::runtime{{.threads = 8}}.run(http::serve("0.0.0.0:8080", per_core(make_app)));
+///     asio::co_spawn(pool, http::serve("127.0.0.1:0", app, {.on_listening = print}),
+///                    asio::bind_cancellation_slot(stop.slot(), handler));       // inside an existing Asio program
+///
+/// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the core that accepted it;
+/// `app` is then shared by the cores, unless it is a per_core. On any other executor there is one listener, and each
+/// connection has a strand of its own where the executor is not serial.
+///
+/// Runs until it is cancelled. Then it drains: it takes what the system has accepted already, stops listening, lets each
+/// connection finish the response it is at (`Connection: close`), cancels what is left after `drain`, and completes
+/// normally. Throws failure when the address cannot be bound or the listener breaks.
+template <class App>
+awaitable<void> serve(std::string address, App app, serve_options options = {}) {
+    if constexpr (is_per_core<App>) {
+        return detail::serve(std::move(address), [app = std::move(app)]() -> any_app { return any_app(app.make()); },
+                             std::move(options));
+    } else {
+        return detail::serve(std::move(address), [app = any_app(std::move(app))] { return app; },
+                             std::move(options));
+    }
+}
+
+}  // namespace weft::http
