@@ -38,6 +38,9 @@ class descriptor {
     void exhausted(direction d) noexcept { events_ &= static_cast<std::uint8_t>(~bit(d)); }
     [[nodiscard]] bool is_ending() const noexcept { return (events_ & ending) != 0; }
 
+    /// on_ready comes on the executor itself (Asio's way), not only on its context.
+    [[nodiscard]] bool calls_on_executor() const noexcept { return asio_ != nullptr; }
+
     void wait(direction d);
     void cancel(direction d) noexcept;
     [[nodiscard]] bool waiting(direction d) const noexcept { return (waits_ & bit(d)) != 0; }

@@ -82,11 +82,8 @@ void reactor::remove(descriptor& d) noexcept {
 
 void reactor::began() {
     if (waits_++ == 0) external_ = external_work(info_);
-    if (state_ == state::idle)
-        arm();
-    else if (state_ == state::armed && cancelled_) {
-        // The handler of the wait that was taken back arms anew.
-    }
+    // Armed but taken back: the handler of that wait arms anew.
+    if (state_ == state::idle) arm();
 }
 
 void reactor::ended(unsigned waits) noexcept {
@@ -168,6 +165,7 @@ void reactor::shutdown() {
         if (descriptor* d = slots_[i].held) {
             remove(*d);
             d->waits_ = 0;
+            d->counted_.reset();
             d->on_shutdown();
         }
     }

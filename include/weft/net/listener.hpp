@@ -40,8 +40,10 @@ struct listen_options {
 class listener {
   public:
     /// Opens, binds and listens. `address` as parse_endpoint reads it. Throws failure that names the address.
-    listener(boost::asio::any_io_executor executor, std::string_view address, listen_options options = {});
-    listener(boost::asio::any_io_executor executor, const endpoint& address, listen_options options = {});
+    listener(boost::asio::any_io_executor executor, std::string_view address,
+             listen_options options = {});
+    listener(boost::asio::any_io_executor executor, const endpoint& address,
+             listen_options options = {});
     listener(listener&&) noexcept;
     listener& operator=(listener&&) noexcept;
     /// Closes at once: connections that nobody accepted are reset.
