@@ -139,6 +139,7 @@ class end final : public stream_impl, public detail::shutdown_hooks::hook {
     end(core& c, asio::any_io_executor executor, std::size_t capacity)
         : stream_impl(std::move(executor)), core_(c), out_(capacity) {
         add(get_executor());
+        counted_ = live_token(context().live().streams);
     }
     ~end() override = default;
 
@@ -176,6 +177,7 @@ class end final : public stream_impl, public detail::shutdown_hooks::hook {
     pipe out_;
     std::optional<work> work_;  // while an operation waits
     bool aborted_ = false;
+    live_token counted_;
     weft::extensions extensions_;
 };
 
@@ -376,6 +378,7 @@ void end::dispose() noexcept {
         }
         // Its context may be gone before the peer lets go of this block.
         release_executor();
+        counted_.reset();
     }
     {
         const weft::extensions store(
@@ -394,6 +397,7 @@ void end::on_context_shutdown() noexcept {
         reader = std::exchange(in().reader, nullptr);
         writer = std::exchange(out().writer, nullptr);
         work_.reset();
+        counted_.reset();
     }
     if (reader) reader->abandon();
     if (writer) writer->abandon();

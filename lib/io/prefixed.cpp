@@ -36,6 +36,9 @@ class prefixed_stream final : public stream_impl {
         return rest_.impl().try_shutdown_send(ec);
     }
 
+    bool may_read_now() const noexcept override {
+        return !first_.empty() || rest_.impl().may_read_now();
+    }
     void abort() noexcept override {
         first_ = bytes();
         rest_.abort();

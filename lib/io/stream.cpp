@@ -1,6 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include <weft/core/failure.hpp>
 #include <weft/io/stream.hpp>
+#include <weft/runtime/executor.hpp>
+#include <weft/runtime/wait.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
@@ -77,7 +79,10 @@ Span at_most_max(Span buffers) noexcept {
 }  // namespace
 
 stream_impl::stream_impl(asio::any_io_executor executor)
-    : executor_(std::move(executor)), io_(executor_.target<asio::io_context::executor_type>()) {}
+    : executor_(std::move(executor)),
+      info_(&context_info::of(executor_)),
+      io_(executor_.target<asio::io_context::executor_type>()),
+      direct_(io_ != nullptr || executor_.target<serial_executor>() != nullptr) {}
 
 stream_impl::~stream_impl() = default;
 
@@ -210,10 +215,13 @@ void stream::close() noexcept {
 // is destroyed meanwhile, the pending operation ends with operation_aborted (operation::deliver),
 // and the transport is not touched again.
 
-awaitable<std::size_t> stream::read_from(stream_impl* impl, asio::mutable_buffer buffer) {
-    error_code ec;
-    std::size_t n = try_read(*impl, mutable_buffers(&buffer, 1), ec);
+awaitable<std::size_t> stream::read_from(stream_impl* impl, asio::mutable_buffer buffer,
+                                         std::source_location where) {
+    error_code ec = asio::error::would_block;
+    std::size_t n = 0;
+    if (impl->may_read_now()) n = try_read(*impl, mutable_buffers(&buffer, 1), ec);
     if (ec == asio::error::would_block) {
+        const wait_scope waiting(impl->context(), "stream read", where);
         std::tie(ec, n) = co_await asio::async_initiate<decltype(as_result), signature>(
             initiate_read{impl}, as_result, single_mutable(buffer));
     }
@@ -221,12 +229,14 @@ awaitable<std::size_t> stream::read_from(stream_impl* impl, asio::mutable_buffer
     co_return n;
 }
 
-awaitable<void> stream::write_one(stream_impl* impl, asio::const_buffer data, bytes keep) {
+awaitable<void> stream::write_one(stream_impl* impl, asio::const_buffer data, bytes keep,
+                                  std::source_location where) {
     static_cast<void>(keep);  // lives in the frame
     while (data.size() > 0) {
         error_code ec;
         std::size_t n = try_write(*impl, const_buffers(&data, 1), ec);
         if (ec == asio::error::would_block) {
+            const wait_scope waiting(impl->context(), "stream write", where);
             std::tie(ec, n) = co_await asio::async_initiate<decltype(as_result), signature>(
                 initiate_write{impl}, as_result, single_const(data));
         }
@@ -235,7 +245,8 @@ awaitable<void> stream::write_one(stream_impl* impl, asio::const_buffer data, by
     }
 }
 
-awaitable<void> stream::write_all(stream_impl* impl, const_buffers data) {
+awaitable<void> stream::write_all(stream_impl* impl, const_buffers data,
+                                  std::source_location where) {
     std::size_t offset = 0;  // into the first buffer
     for (;;) {
         while (!data.empty() && offset == data.front().size()) {
@@ -251,6 +262,7 @@ awaitable<void> stream::write_all(stream_impl* impl, const_buffers data) {
         error_code ec;
         std::size_t n = try_write(*impl, now, ec);
         if (ec == asio::error::would_block) {
+            const wait_scope waiting(impl->context(), "stream write", where);
             std::tie(ec, n) = co_await asio::async_initiate<decltype(as_result), signature>(
                 initiate_write{impl}, as_result,
                 detail::buffer_array<asio::const_buffer, const_buffers>(now));
@@ -261,24 +273,31 @@ awaitable<void> stream::write_all(stream_impl* impl, const_buffers data) {
     }
 }
 
-awaitable<void> stream::shutdown_to(stream_impl* impl) {
+awaitable<void> stream::shutdown_to(stream_impl* impl, std::source_location where) {
     error_code ec;
     if (!try_shutdown_send(*impl, ec) && ec == asio::error::would_block) {
+        const wait_scope waiting(impl->context(), "stream shutdown", where);
         std::tie(ec) = co_await asio::async_initiate<decltype(as_result), void(error_code)>(
             initiate_shutdown{impl}, as_result);
     }
     if (ec) throw failure::from(ec, "shutdown_send failed");
 }
 
-awaitable<std::size_t> stream::read(asio::mutable_buffer buffer) {
-    return read_from(impl_, buffer);
+awaitable<std::size_t> stream::read(asio::mutable_buffer buffer, std::source_location where) {
+    return read_from(impl_, buffer, where);
 }
-awaitable<void> stream::write(bytes data) {
+awaitable<void> stream::write(bytes data, std::source_location where) {
     const asio::const_buffer view = data.buffer();
-    return write_one(impl_, view, std::move(data));
+    return write_one(impl_, view, std::move(data), where);
 }
-awaitable<void> stream::write(asio::const_buffer data) { return write_one(impl_, data, bytes()); }
-awaitable<void> stream::write(const_buffers data) { return write_all(impl_, data); }
-awaitable<void> stream::shutdown_send() { return shutdown_to(impl_); }
+awaitable<void> stream::write(asio::const_buffer data, std::source_location where) {
+    return write_one(impl_, data, bytes(), where);
+}
+awaitable<void> stream::write(const_buffers data, std::source_location where) {
+    return write_all(impl_, data, where);
+}
+awaitable<void> stream::shutdown_send(std::source_location where) {
+    return shutdown_to(impl_, where);
+}
 
 }  // namespace weft::io

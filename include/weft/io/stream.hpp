@@ -12,7 +12,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
 
-#include <string_view>
+#include <source_location>
 #include <utility>
 
 namespace weft::io {
@@ -95,19 +95,22 @@ class stream {
     /// Reads what is there into `buffer`: at least one byte, or 0 at the end of the file (or for an
     /// empty buffer). Does not suspend when bytes are waiting. The caller keeps the memory. Throws
     /// failure. Cancelling loses no byte.
-    awaitable<std::size_t> read(boost::asio::mutable_buffer buffer);
+    awaitable<std::size_t> read(boost::asio::mutable_buffer buffer,
+                                std::source_location where = std::source_location::current());
 
     /// Writes all of it. Does not suspend while the transport takes the bytes. Throws failure.
     /// Cancelled while it waits, it may have written a part, and the write side is closed. The
     /// bytes are kept alive by the call.
-    awaitable<void> write(bytes data);
+    awaitable<void> write(bytes data, std::source_location where = std::source_location::current());
     /// The same; the caller keeps the memory.
-    awaitable<void> write(boost::asio::const_buffer data);
+    awaitable<void> write(boost::asio::const_buffer data,
+                          std::source_location where = std::source_location::current());
     /// The same with several buffers; the caller keeps the buffers and the array of them.
-    awaitable<void> write(const_buffers data);
+    awaitable<void> write(const_buffers data,
+                          std::source_location where = std::source_location::current());
 
     /// Sends end of file; reading goes on (half close). Throws failure.
-    awaitable<void> shutdown_send();
+    awaitable<void> shutdown_send(std::source_location where = std::source_location::current());
 
     // --- For drivers: try first, then suspend
 
@@ -227,10 +230,12 @@ class stream {
     static std::size_t try_read(stream_impl&, mutable_buffers, error_code&) noexcept;
     static std::size_t try_write(stream_impl&, const_buffers, error_code&) noexcept;
     static bool try_shutdown_send(stream_impl&, error_code&) noexcept;
-    static awaitable<std::size_t> read_from(stream_impl*, boost::asio::mutable_buffer);
-    static awaitable<void> write_one(stream_impl*, boost::asio::const_buffer, bytes keep);
-    static awaitable<void> write_all(stream_impl*, const_buffers);
-    static awaitable<void> shutdown_to(stream_impl*);
+    static awaitable<std::size_t> read_from(stream_impl*, boost::asio::mutable_buffer,
+                                            std::source_location);
+    static awaitable<void> write_one(stream_impl*, boost::asio::const_buffer, bytes keep,
+                                     std::source_location);
+    static awaitable<void> write_all(stream_impl*, const_buffers, std::source_location);
+    static awaitable<void> shutdown_to(stream_impl*, std::source_location);
 
     stream_impl* impl_ = nullptr;
 };

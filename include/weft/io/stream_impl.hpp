@@ -3,6 +3,7 @@
 
 #include <weft/core/extensions.hpp>
 #include <weft/io/operation.hpp>
+#include <weft/runtime/context.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
@@ -58,6 +59,9 @@ class stream_impl {
     virtual std::size_t try_write(const_buffers buffers, error_code& ec) noexcept;
     virtual bool try_shutdown_send(error_code& ec) noexcept;
 
+    /// False when a try to read is known to find nothing: a coroutine that reads then waits without trying.
+    [[nodiscard]] virtual bool may_read_now() const noexcept { return true; }
+
     virtual void abort() noexcept = 0;
     /// The stream was destroyed. The default deletes the object; its destructor must end what is
     /// pending.
@@ -66,6 +70,9 @@ class stream_impl {
     /// The connection's store. A stream around another one gives the inner's.
     [[nodiscard]] virtual const weft::extensions& extensions() const noexcept = 0;
     [[nodiscard]] virtual int native_socket() const noexcept { return -1; }
+
+    /// What weft knows of the executor's context.
+    [[nodiscard]] context_info& context() const noexcept { return *info_; }
 
     // Used by stream: the common laws, then the virtual function.
     void begin_read(operation& op, mutable_buffers buffers);
@@ -99,6 +106,10 @@ class stream_impl {
         return io_;
     }
 
+    /// From a handler on the context of a serial executor: whether that is on the executor itself, so that an operation may
+    /// be delivered on the spot.
+    [[nodiscard]] bool runs_here() const noexcept { return direct_; }
+
   private:
     friend class stream;
     friend class operation;
@@ -106,7 +117,9 @@ class stream_impl {
     void unlink_all() noexcept;
 
     boost::asio::any_io_executor executor_;
+    context_info* info_;
     const boost::asio::io_context::executor_type* io_;
+    bool direct_;
     operation* reading_ = nullptr;
     operation* writing_ = nullptr;
 };

@@ -1,0 +1,120 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "resolver_pool.hpp"
+#include <weft/core/failure.hpp>
+#include <weft/net/tcp.hpp>
+#include <weft/runtime/executor.hpp>
+#include <weft/runtime/wait.hpp>
+#include <weft/runtime/with_deadline.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <unistd.h>
+
+namespace weft::net::tcp {
+
+namespace asio = boost::asio;
+using io::error_code;
+
+namespace {
+
+/// A socket on its way through coroutines that may be cancelled.
+struct owned_socket {
+    owned_socket() noexcept = default;
+    explicit owned_socket(int f) noexcept : fd(f) {}
+    owned_socket(owned_socket&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
+    owned_socket& operator=(owned_socket&& other) noexcept {
+        std::swap(fd, other.fd);
+        return *this;
+    }
+    ~owned_socket() {
+        if (fd >= 0) ::close(fd);
+    }
+    int fd = -1;
+};
+
+/// One address.
+awaitable<owned_socket> connect_one(endpoint address) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const external_work working(context_info::of(executor));
+    asio::ip::tcp::socket socket(executor);
+    auto [ec] = co_await socket.async_connect(address, asio::as_tuple(asio::deferred));
+    if (ec) throw failure::from(ec, "cannot connect").with("address", to_string(address));
+    co_return owned_socket(socket.release());
+}
+
+/// What went wrong, with what was asked.
+failure about(failure f, const connect_request& to) {
+    return std::move(f)
+        .with("host", to.host)
+        .with("port", static_cast<long long>(to.port))
+        .in(failure_domain::transport)
+        .delivered(delivery::not_sent);
+}
+
+failure unanswered(const endpoint& address, std::chrono::milliseconds limit) {
+    return failure(failure_kind::timeout, asio::error::timed_out,
+                   "cannot connect: no answer within " + std::to_string(limit.count()) + " ms")
+        .with("address", to_string(address));
+}
+
+awaitable<io::stream> connect_to(connect_request to, connect_options options) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const wait_scope waiting(context_info::of(executor), "connect",
+                             std::source_location::current());
+
+    boost::system::error_code no_address;
+    const auto literal = asio::ip::make_address(to.host, no_address);
+    net::detail::resolver_pool::addresses addresses;
+    if (no_address) {
+        std::optional<failure> unknown;
+        try {
+            addresses = co_await net::detail::resolve(to.host);
+        } catch (const failure& f) {
+            unknown = f;
+        }
+        if (unknown) throw about(std::move(*unknown), to);
+    } else {
+        addresses.push_back(literal);
+    }
+
+    std::optional<failure> last;
+    for (const auto& ip : addresses) {
+        const endpoint address(ip, to.port);
+        owned_socket socket;
+        std::optional<failure> now;
+        try {
+            if (options.address_timeout.count() > 0)
+                socket = co_await with_deadline(options.address_timeout, connect_one(address));
+            else
+                socket = co_await connect_one(address);
+        } catch (...) {
+            now = failure::from(std::current_exception());
+        }
+        if (!now) co_return adopt(serialized(executor), std::exchange(socket.fd, -1));
+        const auto cancelled = co_await asio::this_coro::cancellation_state;
+        if (cancelled.cancelled() != asio::cancellation_type::none)
+            throw about(std::move(*now), to);
+        if (now->kind() == failure_kind::timeout && !now->context("address"))
+            now = unanswered(address, options.address_timeout);
+        if (last) now = std::move(*now).because(std::move(*last));
+        last = std::move(now);
+    }
+    throw about(std::move(*last), to);
+}
+
+}  // namespace
+
+awaitable<io::stream> connector::serve(connect_request to) const {
+    return connect_to(std::move(to), options_);
+}
+
+}  // namespace weft::net::tcp

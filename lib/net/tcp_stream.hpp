@@ -1,0 +1,59 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "descriptor.hpp"
+#include <weft/io/stream_impl.hpp>
+
+#include <memory>
+
+namespace weft::net::detail {
+
+/// What a connection gives back when it ends: its place under its listener's limit.
+class connection_permit {
+  public:
+    virtual ~connection_permit() = default;
+    virtual void release() noexcept = 0;
+};
+
+/// io::stream over a connected stream socket.
+class socket_stream final : public io::stream_impl, private descriptor {
+  public:
+    socket_stream(boost::asio::any_io_executor executor, int socket);
+
+    const weft::extensions& extensions() const noexcept override { return extensions_; }
+    void hold(std::shared_ptr<connection_permit> permit) noexcept { permit_ = std::move(permit); }
+
+  private:
+    ~socket_stream() override;
+
+    void start_read(io::mutable_buffers buffers, io::operation& op) override;
+    void start_write(io::const_buffers buffers, io::operation& op) override;
+    void start_shutdown_send(io::operation& op) override;
+    void cancel_read() noexcept override;
+    void cancel_write() noexcept override;
+    std::size_t try_read(io::mutable_buffers buffers, io::error_code& ec) noexcept override;
+    std::size_t try_write(io::const_buffers buffers, io::error_code& ec) noexcept override;
+    bool try_shutdown_send(io::error_code& ec) noexcept override;
+    bool may_read_now() const noexcept override { return ready(input); }
+    void abort() noexcept override;
+    void dispose() noexcept override;
+    int native_socket() const noexcept override { return fd(); }
+
+    void on_ready(bool input, bool output) override;
+    void on_shutdown() noexcept override;
+
+    void end_pending() noexcept;
+    void finish_sending() noexcept;
+
+    io::operation* reader_ = nullptr;
+    io::mutable_buffers into_;
+    io::operation* writer_ = nullptr;
+    io::const_buffers from_;
+    bool reset_ = false;     // the peer reset: the kernel says so once, we say so always
+    bool finished_ = false;  // we sent end of file
+    live_token counted_;
+    std::shared_ptr<connection_permit> permit_;
+    weft::extensions extensions_;
+};
+
+}  // namespace weft::net::detail

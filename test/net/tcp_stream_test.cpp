@@ -1,0 +1,53 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include <weft/io/prefixed.hpp>
+#include <weft/net/tcp.hpp>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/executor.hpp>
+#include <weft/testing/stream_suite.hpp>
+
+#include <boost/asio/buffer.hpp>
+#include <doctest/doctest.h>
+
+#include <array>
+#include <utility>
+
+using namespace weft;
+namespace asio = boost::asio;
+
+namespace {
+
+/// Two ends of one connection over 127.0.0.1.
+awaitable<testing::stream_pair> connect_pair(asio::any_io_executor ex) {
+    net::tcp::listener listener(ex, "127.0.0.1:0");
+    net::connect_request to("127.0.0.1", listener.local_endpoint().port());
+    testing::stream_pair pair;
+    pair.first = co_await net::tcp::connect.serve(std::move(to));
+    pair.second = co_await listener.accept();
+    co_return pair;
+}
+
+void check_all(const testing::stream_suite& suite) {
+    for (const testing::stream_law& law : testing::stream_laws()) {
+        INFO(law.name);
+        CHECK(suite.check(law) == "");
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a TCP stream that Asio waits for keeps the laws of a stream") {
+    check_all(
+        testing::stream_suite([](asio::any_io_executor ex) -> awaitable<testing::stream_pair> {
+            testing::stream_pair pair = co_await connect_pair(ex);
+            co_return pair;
+        }));
+}
+
+TEST_CASE("a TCP stream in a context of one thread keeps the laws of a stream") {
+    check_all(
+        testing::stream_suite([](asio::any_io_executor ex) -> awaitable<testing::stream_pair> {
+            context_info::of(ex).set_serial(true);
+            testing::stream_pair pair = co_await connect_pair(ex);
+            co_return pair;
+        }));
+}
