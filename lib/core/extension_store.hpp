@@ -3,21 +3,18 @@
 
 // The lock-free, append-only store under weft::extensions.
 //
-// - Entries lie in blocks of memory that are filled from the front and never given back before the
-// store ends; the first
-//   block is part of the store's own allocation. So references stay good, and no reader ever needs
-//   protection.
-// - A type is found through a trie on the hash of its name, four children a node, newest type at
-// the leaves: the first
-//   entry of each type in a store is preceded in memory by its node. Nodes only ever change from
-//   null to a child, and the node's `newest` only to a younger entry, each by one compare-and-swap.
+// - Entries lie in blocks of memory that are filled from the front and given back only when the
+//   store ends; the first block is part of the store's own allocation. So references stay good,
+//   and no reader ever needs protection.
+// - A type is found through a trie on the hash of its name, four children a node: the first entry
+//   of each type in a store is preceded in memory by its node. A child only ever changes from null
+//   to a node, and a node's `newest` to a younger entry, each by one compare-and-swap.
 // - A 64-bit filter of the hashes answers most misses with one load.
-// - Every entry is also in one chain over all types, newest first, for history() and for the
-// destructor.
+// - Every entry is also in one chain over all types, newest first: for history and the destructor.
 // - The order is counted in the root of a family of forks. It is drawn after the older neighbour
-// was read and before the
-//   entry is published, again on each attempt, so it strictly falls along a type's chain, and an
-//   insert that happens after another one in the family, by any thread, has the larger number.
+//   was read and before the entry is published, again on each attempt, so it strictly falls along a
+//   type's chain, and an insert that happens after another one in the family, by any thread, has
+//   the larger number.
 
 #include <weft/core/detail/extension_store.hpp>
 

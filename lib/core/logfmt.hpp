@@ -10,8 +10,7 @@ namespace weft::detail {
 
 /// `text` so that it is one value on one line whatever it contains: bare when it is plain, else
 /// quoted, with `"`, `\`, control characters (C0, DEL, C1, and the line and direction marks a
-/// terminal obeys) escaped and what is not UTF-8 as
-/// \ufffd.
+/// terminal obeys) escaped, and what is not UTF-8 as \ufffd.
 void append_logfmt_value(std::string& out, std::string_view text);
 
 /// A key: what may not stand in one becomes `_`; an empty one is `_` too.

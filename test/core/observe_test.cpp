@@ -72,8 +72,6 @@ std::string value_line(weft::attribute_value v) {
 
 }  // namespace
 
-static_assert(!std::is_constructible_v<weft::attribute_value, weft::secret<std::string>>);
-static_assert(!std::is_constructible_v<weft::attribute_value, weft::secret<int>>);
 static_assert(!std::is_constructible_v<weft::attribute_value, void*>);
 static_assert(!std::is_constructible_v<weft::attribute_value, char>);
 static_assert(weft::may_be_extension<weft::observer> && weft::may_be_extension<span_context>);

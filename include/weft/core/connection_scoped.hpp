@@ -21,10 +21,9 @@ namespace weft {
 /// The connection-scoped part of a request's extensions: the newest of each such type, copied. Two
 /// requests may share a connection when their scopes are equal.
 ///
-///     pool_key key{authority, connection_scoped_of(req.extensions())};    // comparable, hashable
+///     pool_key key{authority, connection_scoped_of(req.extensions())};  // comparable, hashable
 ///     if (auto* idle = pool.find(key)) ...
-///     key.scope.apply(new_connection.extensions());                       // what it was opened
-///     with
+///     key.scope.apply(connection.extensions());            // what it was opened with
 ///
 /// Immutable; a copy shares the content. Empty, it is null and costs nothing. Safe to use from
 /// several threads.

@@ -30,16 +30,13 @@ struct logfmt_options {
 /// An observer that writes logfmt: one line of key=value pairs an event, easy to read and to grep.
 ///
 ///     req.extensions().insert(weft::logfmt_observer({.minimum = severity::debug}));
-///     // level=warn msg="slow upstream" peer=192.0.2.7:443 ms=812 trace=... span_id=...
-///     at=app.cpp:31
-///     // level=info span="GET /" kind=server status=ok duration=12ms trace=... span_id=...
-///     parent=... at=app.cpp:20
+///     // level=warn msg="slow upstream" peer=192.0.2.7:443 ms=812 at=app.cpp:31
+///     // level=info span="GET /" kind=server status=ok duration=12ms trace=4b... span_id=00...
 ///
-/// A value is quoted when it is empty or has a space, `=`, `"`, `\` or control characters; inside
-/// quotes those are escaped
-/// (\" \\ \n \r \t \u001b), as are characters that turn the direction of text and bytes that are
-/// not UTF-8 (\ufffd): what a peer sent cannot end the line, forge a field or move the cursor.
-/// Writing to stderr may block when nobody reads it.
+/// A value is quoted when it is empty or has a space, `=`, `"`, `\` or control characters. Inside
+/// quotes the last three are escaped (\" \\ \n \r \t \u001b), as are characters that turn the
+/// direction of text and bytes that are not UTF-8 (\ufffd): what a peer sent cannot end the line,
+/// forge a field or move the cursor. Writing to stderr may block when nobody reads it.
 observer logfmt_observer(logfmt_options options = {});
 
 }  // namespace weft

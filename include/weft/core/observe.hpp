@@ -24,9 +24,8 @@
 // exporter is a thin shell.
 //
 //     log(req.extensions(), severity::warn, "slow upstream", {{"peer", peer}, {"ms", 812}});
-//     span s(req.extensions(), "charge card", {.kind = span_kind::client});    // child of the span
-//     found there retries.add(req.extensions());                                           // a
-//     constexpr counter
+//     span s(req.extensions(), "charge card", {.kind = span_kind::client});
+//     retries.add(req.extensions());      // a constexpr counter; the span is the newest's child
 //
 // Silent by default: an `observer` travels in the extensions of the request or of its connection,
 // and without one each of these costs a look-up and a branch. There is no global. Nothing here
@@ -77,7 +76,10 @@ class attribute_value {
         requires(std::convertible_to<const T&, std::string_view> && !std::is_pointer_v<T>)
     attribute_value(const T& text) noexcept : value_(static_cast<std::string_view>(text)) {}
     template <class T>
-    attribute_value(const secret<T>&) = delete;  // a secret is not told
+    attribute_value(const secret<T>&) {
+        static_assert(!is_secret<secret<T>>,
+                      "weft: a secret cannot be an attribute: attributes are printed and exported");
+    }
     // NOLINTEND(google-explicit-constructor)
 
     [[nodiscard]] const variant& get() const noexcept { return value_; }
@@ -96,12 +98,12 @@ struct attribute {
 class attribute_list {
   public:
     attribute_list() noexcept = default;
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored \
-    "-Winit-list-lifetime"  // a parameter's braces live until the call is over
-#endif
     // NOLINTBEGIN(google-explicit-constructor)
+#if defined(__GNUC__) && !defined(__clang__)
+    // The braces of an argument live until the call is over.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winit-list-lifetime"
+#endif
     attribute_list(std::initializer_list<attribute> list) noexcept
         : attributes_(list.begin(), list.size()) {}
 #if defined(__GNUC__) && !defined(__clang__)
@@ -139,26 +141,25 @@ struct span_context {
 /// Coarse steady time from the store's tick source, when it has one.
 using observed_time = std::optional<std::chrono::milliseconds>;
 
-// ---- for those who export
-// -------------------------------------------------------------------------------------------------
+// ---- for those who export ----------------------------------------------------------------------
 
 /// One record. Refers to the caller's memory: copy what is kept.
 struct log_record {
     weft::severity severity{};
-    std::string_view body;
-    attribute_list attributes;
-    span_context context;  ///< the span it belongs to, or not valid
-    observed_time time;
-    std::source_location where;
+    std::string_view body = {};
+    attribute_list attributes = {};
+    span_context context = {};  ///< the span it belongs to, or not valid
+    observed_time time = {};
+    std::source_location where = {};
 };
 
 struct span_start {
-    std::string_view name;
+    std::string_view name = {};
     span_kind kind = span_kind::internal;
-    span_context parent;  ///< not valid: the first of its trace
-    attribute_list attributes;
-    observed_time time;
-    std::source_location where;
+    span_context parent = {};  ///< not valid: the first of its trace
+    attribute_list attributes = {};
+    observed_time time = {};
+    std::source_location where = {};
 };
 
 /// The exporter's side of a span that runs. Used by one thread at a time; destroyed after `end`.
@@ -179,13 +180,12 @@ struct measurement {
     instrument_kind kind{};
     std::string_view name, unit, description;  ///< live as long as the program
     std::int64_t value = 0;
-    attribute_list attributes;
-    span_context context;
+    attribute_list attributes = {};
+    span_context context = {};
 };
 
-/// What an exporter implements; several threads call it at once. Do not throw and do not block for
-/// long: the caller is on its way to answer someone. Everything may be left as it is: it is then
-/// silent.
+/// What an exporter implements; several threads call it at once. Do not throw, and do not block for
+/// long: the caller is on its way to answer someone. What is not overridden is silent.
 class observer_sink {
   public:
     explicit observer_sink(weft::severity minimum = severity::info) noexcept : minimum_(minimum) {}
@@ -208,15 +208,14 @@ class observer_sink {
     std::atomic<weft::severity> minimum_;
 };
 
-// ---- for those who tell
-// ---------------------------------------------------------------------------------------------------
+// ---- for those who tell ------------------------------------------------------------------------
 
 /// Who listens: a handle on a sink that travels in extensions. Insert it into the request's or the
 /// connection's store; the newest counts, and a request's own hides its connection's. An observer
 /// without sink silences.
 ///
-///     connection.extensions().insert(weft::logfmt_observer());      //
-///     <weft/core/logfmt_observer.hpp>
+///     #include <weft/core/logfmt_observer.hpp>
+///     connection.extensions().insert(weft::logfmt_observer());
 class observer {
   public:
     observer() noexcept = default;
@@ -262,7 +261,7 @@ inline void log(const extensions& ext, severity s, std::string_view body,
 
 struct span_options {
     span_kind kind = span_kind::internal;
-    attribute_list attributes;
+    attribute_list attributes = {};
     /// Null: the newest span_context in the extensions.
     const span_context* parent = nullptr;
 };
@@ -272,8 +271,7 @@ struct span_options {
 ///
 ///     auto ext = req.extensions().fork();
 ///     span s(req.extensions(), "charge card", {.kind = span_kind::client});
-///     s.enter(ext);                                  // what starts from ext from now on is its
-///     child
+///     s.enter(ext);                      // what starts from ext from now on is its child
 ///     ...
 ///     s.set_status(span_status::ok);
 ///
@@ -348,8 +346,8 @@ class span {
 
 /// A sum that only grows: requests served, bytes sent. A constant; the sums are the exporter's.
 ///
-///     inline constexpr weft::counter retries{"app.retries", "{retry}", "Attempts after the
-///     first."}; retries.add(req.extensions(), 1, {{"peer", peer}});
+///     inline constexpr weft::counter retries{"app.retries", "{retry}", "After the first."};
+///     retries.add(req.extensions(), 1, {{"peer", peer}});
 class counter {
   public:
     /// Literals: they must live as long as the program. `unit` is UCUM's, as OpenTelemetry asks

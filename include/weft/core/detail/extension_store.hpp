@@ -7,6 +7,7 @@
 #include <weft/core/config.hpp>
 #include <weft/core/secret.hpp>
 #include <weft/core/tick_source.hpp>
+#include <weft/core/type_name.hpp>
 
 #include <fmt/core.h>
 
@@ -33,21 +34,6 @@ inline constexpr bool connection_scoped = false;
 }  // namespace weft
 
 namespace weft::detail {
-
-template <class T>
-constexpr std::string_view decorated_name() {
-    return __PRETTY_FUNCTION__;
-}
-
-/// The name of T as the compiler writes it.
-template <class T>
-constexpr std::string_view extension_name() {
-    // Whatever stands around "void" stands around every other name.
-    constexpr std::size_t before = decorated_name<void>().find("void");
-    constexpr std::size_t around = decorated_name<void>().size() - 4;
-    std::string_view name = decorated_name<T>();
-    return name.substr(before, name.size() - around);
-}
 
 /// FNV-1a, then a finalizer, because the trie reads the top bits. From the name: the same in each
 /// run.
@@ -93,13 +79,9 @@ struct scoped_operations_of {
 
 template <class T>
 constexpr extension_type describe_extension() {
-    extension_type t{extension_name<T>(),
-                     extension_hash(extension_name<T>()),
-                     sizeof(T),
-                     alignof(T),
-                     nullptr,
-                     nullptr,
-                     nullptr};
+    extension_type t{
+        type_name<T>(), extension_hash(type_name<T>()), sizeof(T), alignof(T), nullptr, nullptr,
+        nullptr};
     if constexpr (!std::is_trivially_destructible_v<T>)
         t.destroy = [](void* v) noexcept { static_cast<T*>(v)->~T(); };
     if constexpr (!is_secret<T> && fmt::is_formattable<const T&>::value)
