@@ -164,7 +164,9 @@ void deadlines::sleeper::cancel() {
 }
 
 void deadlines::sleeper::complete(boost::system::error_code ec) {
-    asio::post(executor_, [handler = std::move(handler_), ec]() mutable {
+    // Once posted the coroutine may go on elsewhere, and this sleeper with it.
+    const asio::any_io_executor executor = std::move(executor_);
+    asio::post(executor, [handler = std::move(handler_), ec]() mutable {
         // The slot outlives the sleep; what it holds does not.
         if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
             slot.clear();

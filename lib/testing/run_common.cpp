@@ -57,7 +57,8 @@ std::string waits_of(context_info& info) {
     return "who waits, oldest first:\n" + info.waits()->report();
 }
 
-awaitable<void> root(context_info& info, start_function start, void* argument, std::source_location where) {
+awaitable<void> root(context_info& info, start_function start, void* argument,
+                     std::source_location where) {
     auto body = [&info, start, argument](task_scope& scope) -> awaitable<void> {
         info.set_test_root(&scope);
         awaitable<void> test = start(argument);

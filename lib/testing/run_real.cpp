@@ -48,8 +48,8 @@ class real_run {
 
   private:
     bool run_until_done(std::chrono::milliseconds limit) {
-        const auto end = std::chrono::steady_clock::now() + limit;
-        while (!root_.done() && std::chrono::steady_clock::now() < end) {
+        const auto end = info_.clock().now() + limit;
+        while (!root_.done() && info_.clock().now() < end) {
             try {
                 context_.restart();
                 context_.run_until(end);

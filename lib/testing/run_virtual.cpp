@@ -171,11 +171,16 @@ class virtual_run {
             if (out_of_time()) {
                 if (over_time) break;
                 over_time = true;
-                root_.fail_with_report(fmt::format("the test did not end within {} ms of real time",
-                                                   options_.limit.count()),
-                                       "");
-                begun_ =
-                    std::chrono::steady_clock::now() - options_.limit + std::chrono::seconds(1);
+                root_.fail_with_report(
+                    fmt::format("the test did not end within {} ms of real time",
+                                options_.limit.count()),
+                    info_.external() > 0
+                        ? "virtual time stands still while outside work is under way: a real "
+                          "socket, a resolver thread or a signal. What needs those goes into "
+                          "testing::run_real.
+                          "
+                        : "");
+                begun_ = machine_.now() - options_.limit + std::chrono::seconds(1);
             }
             if (run_ready() || root_.done()) continue;
             if (info_.external() > 0) {
@@ -206,9 +211,7 @@ class virtual_run {
     }
 
   private:
-    [[nodiscard]] bool out_of_time() const {
-        return std::chrono::steady_clock::now() - begun_ >= options_.limit;
-    }
+    [[nodiscard]] bool out_of_time() const { return machine_.now() - begun_ >= options_.limit; }
 
     /// Runs what is ready, but no more than a slice of it; false when there was nothing.
     bool run_ready() {
@@ -239,7 +242,8 @@ class virtual_run {
     }
 
     const run_options& options_;
-    std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+    weft::clock machine_;
+    clock::time_point begun_ = machine_.now();
     virtual_clock clock_;
     seeded_entropy random_;
     seeded_entropy order_;

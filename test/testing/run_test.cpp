@@ -191,6 +191,19 @@ TEST_CASE("a test that spins for ever fails at its limit of real time") {
     CHECK_MESSAGE(contains(what, "did not end within 50 ms"), what);
 }
 
+TEST_CASE("a virtual test that waits for outside work for ever says what holds time still") {
+    const std::string what = message_of<testing::deadlock>([] {
+        testing::run(
+            []() -> awaitable<void> {
+                const external_work outside(context_info::of(co_await asio::this_coro::executor));
+                co_await sleep_for(1h);
+            },
+            {.limit = std::chrono::milliseconds(20)});
+    });
+    CHECK_MESSAGE(contains(what, "outside work is under way"), what);
+    CHECK_MESSAGE(contains(what, "sleep_for at run_test.cpp:"), what);
+}
+
 TEST_CASE("a real test that hangs fails at its limit and names who waits") {
     const std::string what = message_of<testing::deadlock>([] {
         testing::run_real([]() -> awaitable<void> { co_await wait_for_ever(); },

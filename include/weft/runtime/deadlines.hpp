@@ -259,7 +259,7 @@ class deadlines::sleeper : private deadlines::due_item {
     ~sleeper();
 
     /// Posts `handler` to the executor at `when`, or with operation_aborted when its cancellation
-    /// slot says so first (any cancellation type). Never calls it from inside. One at a time.
+    /// slot says so first (any cancellation type). Never calls it from inside. Once only.
     void start(time_point when, handler_type handler);
 
   private:
