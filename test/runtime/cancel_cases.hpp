@@ -38,6 +38,8 @@ struct world {
     weft::mutex mutex;
     std::optional<weft::mutex::guard> held = mutex.try_lock();
 
+    std::chrono::milliseconds limit{10};  ///< what strikes in the column "during the join"
+
     std::atomic<int> begun{0};     ///< child coroutines
     std::atomic<int> ended{0};
     std::atomic<int> received{0};  ///< values that the case took
@@ -135,7 +137,7 @@ inline awaitable<void> deadline(world& w) {
     if (*t.value != 1) throw std::logic_error("wrong value");
 }
 inline awaitable<void> deadline_joining(world& w) {
-    (void)co_await weft::with_deadline(10ms, work(w, w.never));
+    (void)co_await weft::with_deadline(w.limit, work(w, w.never));
 }
 
 inline awaitable<void> any(world& w) {
@@ -170,7 +172,7 @@ inline awaitable<void> shield(world& w) {
     if (!t || *t->value != 1) throw std::logic_error("no value");
 }
 inline awaitable<void> shield_joining(world& w) {
-    co_await weft::shielded(10ms, work_only(w, w.never));
+    co_await weft::shielded(w.limit, work_only(w, w.never));
 }
 
 /// A primitive's wait as the child of a scope that is left: the join is the scope's.

@@ -1,9 +1,20 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// ThreadSanitizer does not know std::atomic_thread_fence. Asio's reference counts (detail/atomic_count.hpp) end with one:
-// a release decrement, and an acquire fence before the delete. That is right, and reported as a race of the delete with
-// the decrement of another thread; most of all where an any_io_executor that holds a strand is copied between threads.
+// What TSan cannot see. Asio counts the references to an executor's target down with a release operation, and the last one
+// passes an acquire fence before it deletes (boost/asio/detail/atomic_count.hpp). That is right, but TSan knows no fences.
+
+#if defined(__SANITIZE_THREAD__)
+#define WEFT_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WEFT_UNDER_TSAN 1
+#endif
+#endif
+
+#ifdef WEFT_UNDER_TSAN
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
-    return "race:boost::asio::execution::detail::shared_target_executor\n";
+    return "race:boost::asio::execution::detail::shared_target_executor::~shared_target_executor\n"
+           "race:boost::asio::execution::detail::shared_target_executor::impl\n";
 }
+#endif

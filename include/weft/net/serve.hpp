@@ -1,0 +1,68 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/core/any_service.hpp>
+#include <weft/core/awaitable.hpp>
+#include <weft/core/failure.hpp>
+#include <weft/core/per_core.hpp>
+#include <weft/io/stream.hpp>
+#include <weft/net/endpoint.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace weft::net {
+
+struct serve_options {
+    /// Once cancelled: how long connections may take to finish what they are at.
+    std::chrono::milliseconds drain = std::chrono::seconds(10);
+    /// Called once it listens, with the real port.
+    std::function<void(const endpoint&)> on_listening = {};
+    /// What a connection's service threw; the default writes one line to stderr.
+    std::function<void(const failure&)> on_failure = {};
+    /// Connections that may live at once, on all cores together; then accepting waits. Zero: no limit.
+    std::size_t max_connections = 0;
+    /// Connections that the operating system holds until they are accepted.
+    int backlog = 4096;
+};
+
+namespace detail {
+
+/// What one core serves with: its service, and how that is told to come to an end.
+struct core_service {
+    any_service<io::stream, void> serve;
+    std::function<void()> drain = {};
+};
+using core_factory = std::function<core_service()>;
+
+awaitable<void> serve(std::string address, core_factory make, serve_options options);
+
+}  // namespace detail
+
+/// Serves a service of streams on a TCP address: "127.0.0.1:8080", "[::1]:0", ":80" (all addresses).
+///
+///     auto echo = [](io::stream s) -> awaitable<void> { ... };
+///     return weft::run(net::serve("127.0.0.1:7", echo));
+///
+/// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the core that accepted it;
+/// `service` is shared by the cores, unless it is a per_core. On any other executor there is one listener, and each
+/// connection has a strand of its own where the executor is not serial. A connection whose service throws is closed and
+/// told to `on_failure`.
+///
+/// Runs until it is cancelled. Then it takes what the system has accepted already, stops listening, gives connections
+/// `drain` to come to their end, cancels the rest, and completes normally. Throws failure when the address cannot be
+/// bound or the listener breaks.
+template <class Service>
+awaitable<void> serve(std::string address, Service service, serve_options options = {}) {
+    detail::core_factory make;
+    if constexpr (is_per_core<Service>)
+        make = [service = std::move(service)] { return detail::core_service{service.make()}; };
+    else
+        make = [service = any_service<io::stream, void>(std::move(service))] { return detail::core_service{service}; };
+    return detail::serve(std::move(address), std::move(make), std::move(options));
+}
+
+}  // namespace weft::net

@@ -1,0 +1,8 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Everything that tests of weft programs use: link `weft-test`.
+
+#include <weft/testing/mock_connector.hpp>
+#include <weft/testing/run.hpp>
+#include <weft/testing/splits.hpp>

@@ -1,0 +1,138 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include <weft/net/listener.hpp>
+#include <weft/net/serve.hpp>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/event.hpp>
+#include <weft/runtime/graceful.hpp>
+#include <weft/runtime/runtime.hpp>
+#include <weft/runtime/scope.hpp>
+#include <weft/runtime/with_deadline.hpp>
+
+#include <boost/asio/this_coro.hpp>
+#include <fmt/core.h>
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace weft::net::detail {
+
+namespace asio = boost::asio;
+
+namespace {
+
+void tell_stderr(const failure& f) { fmt::print(stderr, "weft: a connection failed: {}\n", f.what()); }
+
+/// One core's part of a server: its listener, its service, its connections.
+class core_server {
+  public:
+    core_server(tcp::listener listener, core_service service, const serve_options& options)
+        : listener_(std::move(listener)), options_(options), service_(std::move(service)) {}
+
+    awaitable<void> run(event& stop) {
+        co_await with_scope([this, &stop](task_scope& scope) -> awaitable<void> {
+            scope.spawn(accept(scope));
+            co_await stop.wait();
+            listener_.close();
+            if (service_.drain) service_.drain();
+            co_await drained();
+        });
+    }
+
+  private:
+    awaitable<void> accept(task_scope& scope) {
+        while (io::stream connection = co_await listener_.accept()) {
+            live_.fetch_add(1, std::memory_order_relaxed);
+            scope.spawn_supervised(serve_one(std::move(connection)),
+                                   [this](const failure& f, std::source_location) { options_.on_failure(f); });
+        }
+        accepting_ = false;
+        settle();
+    }
+
+    awaitable<void> serve_one(io::stream connection) {
+        struct leaving {
+            core_server& of;
+            ~leaving() {
+                of.live_.fetch_sub(1, std::memory_order_acq_rel);
+                of.settle();
+            }
+        } guard{*this};
+        co_await service_.serve.serve(std::move(connection));
+    }
+
+    void settle() {
+        if (!accepting_ && live_.load(std::memory_order_acquire) == 0) empty_.set();
+    }
+
+    awaitable<void> drained() {
+        std::exception_ptr thrown;
+        try {
+            co_await with_deadline(options_.drain, empty_.wait());
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        // Out of time: leaving the scope cancels what is left.
+        if (thrown && failure::from(thrown).kind() != failure_kind::timeout) std::rethrow_exception(thrown);
+    }
+
+    tcp::listener listener_;
+    const serve_options& options_;
+    core_service service_;
+    std::atomic<std::size_t> live_{0};
+    std::atomic<bool> accepting_{true};
+    event empty_;
+};
+
+/// What the cores share while they serve.
+struct all_cores {
+    const core_factory& make;
+    const serve_options& options;
+    event& stop;
+    std::atomic<std::size_t> running;
+    event ended{};
+};
+
+/// On the core that it is for: builds its service there.
+awaitable<void> serve_core(tcp::listener listener, all_cores& all) {
+    core_server core(std::move(listener), all.make(), all.options);
+    co_await core.run(all.stop);
+    if (all.running.fetch_sub(1, std::memory_order_acq_rel) == 1) all.ended.set();
+}
+
+}  // namespace
+
+awaitable<void> serve(std::string address, core_factory make, serve_options options) {
+    if (!options.on_failure) options.on_failure = tell_stderr;
+    const asio::any_io_executor here = co_await asio::this_coro::executor;
+    std::vector<asio::any_io_executor> cores;
+    if (runtime* owner = context_info::of(here).owner()) cores.assign(owner->cores().begin(), owner->cores().end());
+    if (cores.size() < 2) cores.assign(1, here);
+
+    tcp::listen_options listening;
+    listening.backlog = options.backlog;
+    listening.reuse_port = cores.size() > 1;
+    if (options.max_connections > 0)
+        listening.max_connections = (options.max_connections + cores.size() - 1) / cores.size();
+    endpoint at = parse_endpoint(address);
+    std::vector<tcp::listener> listeners;
+    for (const auto& core : cores) {
+        listeners.emplace_back(core, at, listening);
+        at = listeners.back().local_endpoint();  // the others share the port that the system chose
+    }
+    if (options.on_listening) options.on_listening(at);
+
+    co_await graceful([&](event& stop) -> awaitable<void> {
+        all_cores all{make, options, stop, cores.size()};
+        co_await with_scope([&](task_scope& scope) -> awaitable<void> {
+            for (std::size_t i = 0; i < cores.size(); ++i)
+                scope.spawn_on(cores[i], serve_core(std::move(listeners[i]), all));
+            co_await all.ended.wait();
+        });
+    });
+}
+
+}  // namespace weft::net::detail
