@@ -1,5 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "run_common.hpp"
+#include <weft/runtime/clock.hpp>
 #include <weft/runtime/deadlines.hpp>
 #include <weft/testing/counters.hpp>
 
@@ -48,8 +49,9 @@ class real_run {
 
   private:
     bool run_until_done(std::chrono::milliseconds limit) {
-        const auto end = std::chrono::steady_clock::now() + limit;
-        while (!root_.done() && std::chrono::steady_clock::now() < end) {
+        const clock machine;
+        const auto end = machine.now() + limit;
+        while (!root_.done() && machine.now() < end) {
             try {
                 context_.restart();
                 context_.run_until(end);
