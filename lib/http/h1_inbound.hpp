@@ -6,6 +6,7 @@
 #include <weft/http/body.hpp>
 #include <weft/http/h1/body.hpp>
 #include <weft/http/h1/encoder.hpp>
+#include <weft/runtime/clock.hpp>
 
 #include <atomic>
 #include <chrono>
