@@ -23,8 +23,7 @@ namespace weft {
 ///
 ///     pool_key key{authority, connection_scoped_of(req.extensions())};    // comparable, hashable
 ///     if (auto* idle = pool.find(key)) ...
-///     key.scope.apply(new_connection.extensions());                       // what it was opened
-///     with
+///     key.scope.apply(new_connection.extensions());    // what it was opened with
 ///
 /// Immutable; a copy shares the content. Empty, it is null and costs nothing. Safe to use from
 /// several threads.

@@ -238,11 +238,10 @@ class extensions_link {
 /// Typed facts that travel with a request, a response or a connection; what no one could predict at
 /// compile time.
 ///
-///     req.extensions().insert(user{"ann"});                      // anyone who holds the request
-///     may add if (auto* u = req.extensions().get<user>()) greet(*u);     // the newest, or nullptr
-///     auto attempt = req.extensions().fork();                    // sees the request's, adds only
-///     to itself fmt::print("{}", attempt.history());                       // what happened,
-///     where, in which order
+///     req.extensions().insert(user{"ann"});                      // whoever holds it may add
+///     if (auto* u = req.extensions().get<user>()) greet(*u);        // the newest, or nullptr
+///     auto attempt = req.extensions().fork();                       // sees both, adds to itself
+///     fmt::print("{}", attempt.history());                          // what, where, in which order
 ///
 /// Append-only: an entry never moves, changes its type or goes away before the store does, so
 /// references stay good. Values are const; what must change holds an atomic. Empty, it is a null

@@ -30,10 +30,8 @@ struct logfmt_options {
 /// An observer that writes logfmt: one line of key=value pairs an event, easy to read and to grep.
 ///
 ///     req.extensions().insert(weft::logfmt_observer({.minimum = severity::debug}));
-///     // level=warn msg="slow upstream" peer=192.0.2.7:443 ms=812 trace=... span_id=...
-///     at=app.cpp:31
-///     // level=info span="GET /" kind=server status=ok duration=12ms trace=... span_id=...
-///     parent=... at=app.cpp:20
+///     // level=warn msg="slow upstream" peer=192.0.2.7:443 ms=812 trace=... at=app.cpp:31
+///     // level=info span="GET /" kind=server status=ok duration=12ms trace=... at=app.cpp:20
 ///
 /// A value is quoted when it is empty or has a space, `=`, `"`, `\` or control characters; inside
 /// quotes those are escaped

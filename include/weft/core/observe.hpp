@@ -215,8 +215,7 @@ class observer_sink {
 /// connection's store; the newest counts, and a request's own hides its connection's. An observer
 /// without sink silences.
 ///
-///     connection.extensions().insert(weft::logfmt_observer());      //
-///     <weft/core/logfmt_observer.hpp>
+///     connection.extensions().insert(weft::logfmt_observer());
 class observer {
   public:
     observer() noexcept = default;
@@ -272,8 +271,7 @@ struct span_options {
 ///
 ///     auto ext = req.extensions().fork();
 ///     span s(req.extensions(), "charge card", {.kind = span_kind::client});
-///     s.enter(ext);                                  // what starts from ext from now on is its
-///     child
+///     s.enter(ext);                            // what starts from ext from now on is its child
 ///     ...
 ///     s.set_status(span_status::ok);
 ///
@@ -348,8 +346,8 @@ class span {
 
 /// A sum that only grows: requests served, bytes sent. A constant; the sums are the exporter's.
 ///
-///     inline constexpr weft::counter retries{"app.retries", "{retry}", "Attempts after the
-///     first."}; retries.add(req.extensions(), 1, {{"peer", peer}});
+///     inline constexpr weft::counter retries{"app.retries", "{retry}", "Attempts after the first"};
+///     retries.add(req.extensions(), 1, {{"peer", peer}});
 class counter {
   public:
     /// Literals: they must live as long as the program. `unit` is UCUM's, as OpenTelemetry asks
