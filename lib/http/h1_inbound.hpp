@@ -6,6 +6,7 @@
 #include <weft/http/body.hpp>
 #include <weft/http/h1/body.hpp>
 #include <weft/http/h1/encoder.hpp>
+#include <weft/runtime/clock.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -77,7 +78,7 @@ class h1_inbound {
     headers trailers_;
     std::atomic<std::uint64_t> serial_{0};  // of the content that is open; a body with another one is stale
     std::uint64_t delivered_ = 0;
-    std::chrono::steady_clock::duration waited_{};
+    clock::duration waited_{};
     bool open_ = false;
     bool held_ = false;
     bool pulling_ = false;

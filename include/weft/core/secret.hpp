@@ -13,8 +13,8 @@ namespace weft {
 /// A value that no record, span, history() or format string ever prints.
 ///
 ///     req.extensions().insert(weft::secret<std::string>("hunter2"));
-///     fmt::print("{}", password);                    // does not compile
 ///     authenticate(password.reveal());               // the one way in
+///     // fmt::print("{}", password) does not compile
 ///
 /// It has no formatter, no stream operator and no conversion; a structure that holds one should
 /// have none either. It does not wipe memory. As thread-safe as T. Equality and hash follow T, so

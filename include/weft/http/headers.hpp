@@ -29,8 +29,7 @@ struct field_view {
 ///     h.add("Accept", "text/html");
 ///     h.set(field::content_type, "text/plain");
 ///     for (auto [name, value, id] : h) fmt::print("{}: {}\n", name, value);
-///     for (std::string_view coding : h.list("Accept-Encoding")) ...    // elements of all lines,
-///     split at commas
+///     for (std::string_view coding : h.list("Accept-Encoding")) ...  // of all lines
 ///
 /// One pointer in size; empty, it owns nothing. Text and index share one allocation, which also
 /// holds the start line of a message that was parsed. Every insertion is checked (RFC

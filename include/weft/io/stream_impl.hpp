@@ -15,8 +15,7 @@ namespace weft::io {
 /// What a transport implements to become a stream.
 ///
 ///     class my_transport final : public io::stream_impl {
-///         void start_read(io::mutable_buffers b, io::operation& op) override;   // later: post(op,
-///         ec, n)
+///         void start_read(io::mutable_buffers b, io::operation& op) override;   // later: post it
 ///         ...
 ///     };
 ///     io::stream s = io::stream::make<my_transport>(executor);

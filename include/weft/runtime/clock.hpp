@@ -9,8 +9,8 @@ namespace weft {
 
 /// Where all time comes from: one clock belongs to each execution context.
 ///
-///     auto& clock = context_info::of(co_await asio::this_coro::executor).clock();   // once per
-///     connection auto started = clock.now();
+///     auto& clock = context_info::of(co_await asio::this_coro::executor).clock();
+///     auto started = clock.now();
 ///     ...
 ///     auto took = clock.now() - started;
 ///

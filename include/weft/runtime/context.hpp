@@ -66,8 +66,8 @@ class live_token {
 /// What weft knows of one execution context: its time, its randomness, its deadlines, who runs it.
 ///
 ///     auto ex = co_await asio::this_coro::executor;
-///     context_info& here = context_info::of(ex);       // takes a lock: once per connection, not
-///     per request entry limit(here.deadlines(), ex, &on_limit);
+///     context_info& here = context_info::of(ex);       // takes a lock: once per connection
+///     entry limit(here.deadlines(), ex, &on_limit);
 ///
 /// It comes into being at the first look and ends with the context; any Asio context will do
 /// (io_context, thread_pool, system_context). All functions may be called from any thread, except

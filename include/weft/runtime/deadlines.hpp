@@ -27,10 +27,9 @@ class context_info;
 /// All deadlines of one execution context: a coarse wheel for limits, an exact heap for sleeps, one
 /// timer behind both.
 ///
-///     struct connection : deadlines::entry {                       // one intrusive entry a
-///     connection
-///         explicit connection(asio::any_io_executor ex) : entry(ex, [](entry& e) noexcept {
-///             static_cast<connection&>(e).abort(); }) {}
+///     struct connection : deadlines::entry {           // one intrusive entry a connection
+///         explicit connection(asio::any_io_executor ex)
+///             : entry(ex, [](entry& e) noexcept { static_cast<connection&>(e).abort(); }) {}
 ///     };
 ///     limit.arm_after(10s);  ...  limit.arm_after(60s);  ...  limit.disarm();   // a store each
 ///

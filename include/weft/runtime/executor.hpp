@@ -51,8 +51,9 @@ class serial_executor {
 /// of their own.
 ///
 ///     asio::io_context ioc(1);
-///     asio::co_spawn(ioc, http::serve(addr, app, {.executor =
-///     single_threaded(ioc.get_executor())}), handler); ioc.run(); // in one thread
+///     auto serial = single_threaded(ioc.get_executor());
+///     asio::co_spawn(serial, http::serve(addr, app), handler);
+///     ioc.run();                                       // in one thread
 ///
 /// A promise that is not kept is a data race.
 boost::asio::any_io_executor single_threaded(boost::asio::any_io_executor ex);

@@ -33,8 +33,8 @@ struct runtime_options {
 /// Several cores: what weft::run is for one.
 ///
 ///     int main() {
-///         return weft::runtime{{.threads = 8}}.run(http::serve("0.0.0.0:8080",
-///         per_core(make_app)));
+///         weft::runtime cores{{.threads = 8}};
+///         return cores.run(http::serve("0.0.0.0:8080", per_core(make_app)));
 ///     }
 ///
 /// The main coroutine runs on core 0, on the calling thread. What it starts on another core runs

@@ -36,9 +36,8 @@ class wait_registry {
 /// Registers the wait of one coroutine for as long as it lives; does nothing (one pointer test)
 /// outside tests.
 ///
-///     wait_scope waiting(context_info::of(ex), "event", where);   // where: the caller's
-///     std::source_location co_await ...;                                               //
-///     suspended: named in a deadlock report
+///     wait_scope waiting(context_info::of(ex), "event", where);   // where: of the caller
+///     co_await suspended();                                       // a deadlock report names it
 ///
 /// `what` must be a string that lives on, a literal. Made and destroyed on the context it names.
 class wait_scope {

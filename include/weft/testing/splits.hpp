@@ -35,8 +35,7 @@ class cut_input {
 /// Feeds a codec an input whole, byte by byte, and cut in two at every place, and checks that the
 /// outcome never differs.
 ///
-///     auto outcome = testing::splits("GET / HTTP/1.1\r\n\r\n", [](std::span<const
-///     std::string_view> pieces) {
+///     auto outcome = testing::splits(request_text, [](std::span<const std::string_view> pieces) {
 ///         my_decoder decoder;
 ///         for (std::string_view piece : pieces) decoder.feed(piece);
 ///         return decoder.result();

@@ -37,8 +37,7 @@ using stream_pair_factory = std::function<awaitable<stream_pair>(boost::asio::an
 /// Runs the laws of io::stream against pairs of connected streams: for those who write a transport
 /// or a wrapper.
 ///
-///     testing::stream_suite suite([](asio::any_io_executor ex) -> awaitable<testing::stream_pair>
-///     {
+///     testing::stream_suite suite([](auto ex) -> awaitable<testing::stream_pair> {
 ///         co_return io::duplex(ex);
 ///     });
 ///     for (const testing::stream_law& law : testing::stream_laws()) {

@@ -30,7 +30,7 @@ struct body_step {
 ///
 ///     h1::body_decoder body(decoder.traits().body);
 ///     for (h1::body_step s; (s = body.decode(in)).what != event::end;
-///     in.remove_prefix(s.consumed)) {
+///          in.remove_prefix(s.consumed)) {
 ///         if (s.what == event::data) use(s.data);
 ///         if (s.what == event::need_more) in = read_more();     // behind what was not consumed
 ///         if (s.what == event::failed) return refuse(body.error());

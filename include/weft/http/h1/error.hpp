@@ -73,8 +73,7 @@ std::ostream& operator<<(std::ostream&, reason);
 
 /// What a decoder refused, and where. Names lines and fields, never values: they may be secrets.
 ///
-///     log(decoder.error().message());    // "header line 3 (X-Note): a control character (byte
-///     0x00)"
+///     log(decoder.error().message());  // "header line 3 (X-Note): a control character (0x00)"
 class error {
   public:
     error() noexcept = default;
