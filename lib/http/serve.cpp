@@ -1,138 +1,22 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include <weft/http/serve.hpp>
-#include <weft/net/listener.hpp>
-#include <weft/runtime/context.hpp>
-#include <weft/runtime/event.hpp>
-#include <weft/runtime/graceful.hpp>
-#include <weft/runtime/runtime.hpp>
-#include <weft/runtime/scope.hpp>
-#include <weft/runtime/with_deadline.hpp>
 
-#include <boost/asio/this_coro.hpp>
-#include <fmt/core.h>
-
-#include <atomic>
-#include <cstdio>
-#include <memory>
-#include <optional>
 #include <utility>
-#include <vector>
 
 namespace weft::http::detail {
 
-namespace asio = boost::asio;
-
-namespace {
-
-void tell_stderr(const failure& f) { fmt::print(stderr, "weft: a connection failed: {}\n", f.what()); }
-
-/// One core's part of a server: its listener, its application, its connections.
-class core_server {
-  public:
-    core_server(net::tcp::listener listener, any_app app, const serve_options& options)
-        : listener_(std::move(listener)), options_(options), server_(std::move(app), options.http) {}
-
-    awaitable<void> run(event& stop) {
-        co_await with_scope([this, &stop](task_scope& scope) -> awaitable<void> {
-            scope.spawn(accept(scope));
-            co_await stop.wait();
-            listener_.close();
-            server_.drain();
-            co_await drained();
-        });
-    }
-
-  private:
-    awaitable<void> accept(task_scope& scope) {
-        while (io::stream connection = co_await listener_.accept()) {
-            live_.fetch_add(1, std::memory_order_relaxed);
-            scope.spawn_supervised(serve_one(std::move(connection)),
-                                   [this](const failure& f, std::source_location) { options_.on_failure(f); });
-        }
-        accepting_ = false;
-        settle();
-    }
-
-    awaitable<void> serve_one(io::stream connection) {
-        struct leaving {
-            core_server& of;
-            ~leaving() {
-                of.live_.fetch_sub(1, std::memory_order_acq_rel);
-                of.settle();
-            }
-        } guard{*this};
-        co_await server_.serve(std::move(connection));
-    }
-
-    void settle() {
-        if (!accepting_ && live_.load(std::memory_order_acquire) == 0) empty_.set();
-    }
-
-    awaitable<void> drained() {
-        std::exception_ptr thrown;
-        try {
-            co_await with_deadline(options_.drain, empty_.wait());
-        } catch (...) {
-            thrown = std::current_exception();
-        }
-        // Out of time: leaving the scope cancels what is left.
-        if (thrown && failure::from(thrown).kind() != failure_kind::timeout) std::rethrow_exception(thrown);
-    }
-
-    net::tcp::listener listener_;
-    const serve_options& options_;
-    server server_;
-    std::atomic<std::size_t> live_{0};
-    std::atomic<bool> accepting_{true};
-    event empty_;
-};
-
-/// What the cores share while they serve.
-struct all_cores {
-    const app_factory& make;
-    const serve_options& options;
-    event& stop;
-    std::atomic<std::size_t> running;
-    event ended{};
-};
-
-/// On the core that it is for: builds its application there.
-awaitable<void> serve_core(net::tcp::listener listener, all_cores& all) {
-    core_server core(std::move(listener), all.make(), all.options);
-    co_await core.run(all.stop);
-    if (all.running.fetch_sub(1, std::memory_order_acq_rel) == 1) all.ended.set();
-}
-
-}  // namespace
-
 awaitable<void> serve(std::string address, app_factory make, serve_options options) {
-    if (!options.on_failure) options.on_failure = tell_stderr;
-    const asio::any_io_executor here = co_await asio::this_coro::executor;
-    std::vector<asio::any_io_executor> cores;
-    if (runtime* owner = context_info::of(here).owner()) cores.assign(owner->cores().begin(), owner->cores().end());
-    if (cores.size() < 2) cores.assign(1, here);
-
-    net::tcp::listen_options listening;
-    listening.backlog = options.backlog;
-    listening.reuse_port = cores.size() > 1;
-    if (options.max_connections > 0)
-        listening.max_connections = (options.max_connections + cores.size() - 1) / cores.size();
-    net::endpoint at = net::parse_endpoint(address);
-    std::vector<net::tcp::listener> listeners;
-    for (const auto& core : cores) {
-        listeners.emplace_back(core, at, listening);
-        at = listeners.back().local_endpoint();  // the others share the port that the system chose
-    }
-    if (options.on_listening) options.on_listening(at);
-
-    co_await graceful([&](event& stop) -> awaitable<void> {
-        all_cores all{make, options, stop, cores.size()};
-        co_await with_scope([&](task_scope& scope) -> awaitable<void> {
-            for (std::size_t i = 0; i < cores.size(); ++i)
-                scope.spawn_on(cores[i], serve_core(std::move(listeners[i]), all));
-            co_await all.ended.wait();
-        });
-    });
+    net::serve_options transport;
+    transport.drain = options.drain;
+    transport.on_listening = std::move(options.on_listening);
+    transport.on_failure = std::move(options.on_failure);
+    transport.max_connections = options.max_connections;
+    transport.backlog = options.backlog;
+    auto core = [make = std::move(make), limits = options.http] {
+        server made(make(), limits);
+        return net::detail::core_service{made, [made] { made.drain(); }};
+    };
+    return net::detail::serve(std::move(address), std::move(core), std::move(transport));
 }
 
 }  // namespace weft::http::detail

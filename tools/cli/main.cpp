@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
     if (command == "serve") return weft::cli::serve(rest);
     if (command == "send") return weft::cli::send(rest);
     if (command == "--version") {
-        std::puts("weft " WEFT_VERSION);
+        std::puts("weft " WEFT_VERSION);  // set by meson.build
         return 0;
     }
     if (command == "--help" || command == "-h" || command == "help") {

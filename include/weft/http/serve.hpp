@@ -6,6 +6,7 @@
 #include <weft/core/per_core.hpp>
 #include <weft/http/server.hpp>
 #include <weft/net/endpoint.hpp>
+#include <weft/net/serve.hpp>
 
 #include <chrono>
 #include <cstddef>
