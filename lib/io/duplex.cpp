@@ -48,6 +48,7 @@ class ring {
     [[nodiscard]] std::size_t room() const noexcept { return limit_ - size_; }
 
     void put(const char* data, std::size_t n) {
+        if (n == 0) return;
         if (size_ + n > space_) grow(size_ + n);
         std::size_t at = head_ + size_;
         if (at >= space_) at -= space_;

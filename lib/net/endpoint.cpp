@@ -3,6 +3,7 @@
 #include <weft/net/endpoint.hpp>
 
 #include <boost/asio/ip/address.hpp>
+#include <fmt/format.h>
 
 #include <charconv>
 
@@ -58,3 +59,13 @@ std::string to_string(const endpoint& e) {
 }
 
 }  // namespace weft::net
+
+fmt::format_context::iterator fmt::formatter<weft::net::peer_endpoint>::format(
+    const weft::net::peer_endpoint& e, fmt::format_context& out) const {
+    return fmt::formatter<std::string_view>::format(weft::net::to_string(e.value), out);
+}
+
+fmt::format_context::iterator fmt::formatter<weft::net::local_endpoint>::format(
+    const weft::net::local_endpoint& e, fmt::format_context& out) const {
+    return fmt::formatter<std::string_view>::format(weft::net::to_string(e.value), out);
+}

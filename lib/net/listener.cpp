@@ -9,6 +9,7 @@
 #include <weft/runtime/executor.hpp>
 #include <weft/runtime/wait.hpp>
 
+#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/append.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -86,7 +87,7 @@ class listener::state final : public std::enable_shared_from_this<state>,
           one_executor_(is_serial(executor_)) {
         add(executor_);
     }
-    ~state() override { remove(); }
+    ~state() { remove(); }
 
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
     [[nodiscard]] context_info& info() const noexcept { return info_; }
@@ -115,8 +116,9 @@ class listener::state final : public std::enable_shared_from_this<state>,
         in_a_row_ = 0;
         const std::uint64_t id = ++ids_;
         auto slot = asio::get_associated_cancellation_slot(h);
-        auto own = asio::prefer(asio::get_associated_executor(h, executor_),
-                                asio::execution::outstanding_work.tracked);
+        auto own =
+            asio::prefer(asio::any_completion_executor(asio::get_associated_executor(h, executor_)),
+                         asio::execution::outstanding_work.tracked);
         waiters_.emplace_back(id, std::move(h), std::move(own));
         if (slot.is_connected()) {
             slot.assign([weak = weak_from_this(), id](asio::cancellation_type) {
@@ -164,11 +166,11 @@ class listener::state final : public std::enable_shared_from_this<state>,
 
   private:
     struct waiter {
-        waiter(std::uint64_t n, handler h, asio::any_io_executor e)
+        waiter(std::uint64_t n, handler h, asio::any_completion_executor e)
             : id(n), complete(std::move(h)), executor(std::move(e)) {}
         std::uint64_t id;
         handler complete;
-        asio::any_io_executor executor;
+        asio::any_completion_executor executor;  // kept at work
     };
 
     class permit final : public detail::connection_permit {
@@ -283,8 +285,10 @@ class listener::state final : public std::enable_shared_from_this<state>,
     void complete(waiter w, error_code ec, io::stream s) {
         auto slot = asio::get_associated_cancellation_slot(w.complete);
         if (slot.is_connected()) slot.clear();
-        auto executor = std::move(w.executor);
-        asio::post(executor, asio::append(std::move(w.complete), ec, std::move(s)));
+        asio::post(executor_, [w = std::move(w), ec, s = std::move(s)]() mutable {
+            auto executor = std::move(w.executor);
+            asio::dispatch(executor, asio::append(std::move(w.complete), ec, std::move(s)));
+        });
     }
 
     void cancel_waiter(std::uint64_t id) {

@@ -31,19 +31,19 @@ int make_epoll() {
 }  // namespace
 
 reactor::reactor(asio::execution_context& context)
-    : service(context),
-      context_(dynamic_cast<asio::io_context&>(context)),
-      info_(context_info::of(context)),
-      epoll_(make_epoll()),
-      asio_(context_, epoll_) {}
+    : service(context), info_(context_info::of(context)), epoll_(make_epoll()) {}
 
-reactor::~reactor() = default;
+reactor::~reactor() {
+    if (!asio_) ::close(epoll_);
+}
 
 reactor* reactor::of(const asio::any_io_executor& executor, context_info& info) {
     if (!info.serial() && !executor.target<serial_executor>()) return nullptr;
-    auto& context = asio::query(executor, asio::execution::context);
-    if (!dynamic_cast<asio::io_context*>(&context)) return nullptr;
-    return &asio::use_service<reactor>(context);
+    auto& context =
+        static_cast<asio::execution_context&>(asio::query(executor, asio::execution::context));
+    auto& self = asio::use_service<reactor>(context);
+    if (!self.asio_) self.asio_.emplace(executor, self.epoll_);
+    return &self;
 }
 
 void reactor::add(descriptor& d) {
@@ -94,27 +94,27 @@ void reactor::ended(unsigned waits) noexcept {
         // An armed wait would keep run() from returning.
         cancelled_ = true;
         boost::system::error_code ignored;
-        asio_.cancel(ignored);
+        asio_->cancel(ignored);
     }
 }
 
 void reactor::arm() {
     state_ = state::armed;
     cancelled_ = false;
-    asio_.async_wait(asio::posix::stream_descriptor::wait_read,
-                     [this](boost::system::error_code ec) {
-                         if (ec == asio::error::operation_aborted) {
-                             state_ = state::idle;
-                             if (waits_ > 0) arm();
-                             return;
-                         }
-                         process();
-                     });
+    asio_->async_wait(asio::posix::stream_descriptor::wait_read,
+                      [this](boost::system::error_code ec) {
+                          if (ec == asio::error::operation_aborted) {
+                              state_ = state::idle;
+                              if (waits_ > 0) arm();
+                              return;
+                          }
+                          process();
+                      });
 }
 
 void reactor::post() {
     state_ = state::posted;
-    asio::post(context_, [this] { process(); });
+    asio::post(asio_->get_executor(), [this] { process(); });
 }
 
 void reactor::go_on() {
@@ -172,7 +172,7 @@ void reactor::shutdown() {
     waits_ = 0;
     external_.reset();
     boost::system::error_code ignored;
-    asio_.close(ignored);
+    if (asio_) asio_->close(ignored);
 }
 
 }  // namespace weft::net::detail

@@ -5,12 +5,12 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution_context.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <sys/epoll.h>
@@ -33,7 +33,7 @@ class reactor final : public boost::asio::execution_context::service {
     explicit reactor(boost::asio::execution_context& context);
     ~reactor() override;
 
-    /// The reactor for streams on `executor`, or null where Asio has to wait: another kind of context, or several threads.
+    /// The reactor for streams on `executor`, or null where Asio has to wait because several threads run the context.
     static reactor* of(const boost::asio::any_io_executor& executor, context_info& info);
 
     void add(descriptor& d);
@@ -65,10 +65,10 @@ class reactor final : public boost::asio::execution_context::service {
     static constexpr std::uint32_t no_slot = 0xffffffff;
     static constexpr std::size_t batch = 128;
 
-    boost::asio::io_context& context_;
     context_info& info_;
     int epoll_ = -1;
-    boost::asio::posix::stream_descriptor asio_;
+    std::optional<boost::asio::posix::stream_descriptor>
+        asio_;                // waits for epoll_, on the first user's executor
     external_work external_;  // while somebody waits
     std::vector<slot> slots_;
     std::uint32_t free_ = no_slot;

@@ -4,11 +4,13 @@
 #include <weft/core/failure.hpp>
 #include <weft/runtime/context.hpp>
 
+#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/append.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -77,7 +79,8 @@ struct resolver_pool::shared {
     struct job {
         std::string host;
         handler complete;
-        asio::any_io_executor executor;  // the handler's, kept at work
+        asio::any_io_executor base;              // kept at work too
+        asio::any_completion_executor executor;  // the handler's, kept at work
         external_work external;
     };
 
@@ -91,8 +94,11 @@ struct resolver_pool::shared {
         if (std::erase(waiting, j) == 0) return;
         std::erase(queue, j);
         j->external.reset();
-        auto executor = std::move(j->executor);
-        asio::post(executor, asio::append(std::move(j->complete), ec, std::move(found)));
+        asio::any_io_executor base = std::move(j->base);
+        asio::post(base, [h = std::move(j->complete), executor = std::move(j->executor), ec,
+                          found = std::move(found)]() mutable {
+            asio::dispatch(executor, asio::append(std::move(h), ec, std::move(found)));
+        });
     }
 
     static void work(const std::shared_ptr<shared>& self) {
@@ -119,8 +125,10 @@ resolver_pool::~resolver_pool() = default;
 void resolver_pool::resolve(const asio::any_io_executor& executor, std::string host, handler h) {
     auto j = std::make_shared<shared::job>();
     j->host = std::move(host);
-    j->executor = asio::prefer(asio::get_associated_executor(h, executor),
-                               asio::execution::outstanding_work.tracked);
+    j->base = asio::prefer(executor, asio::execution::outstanding_work.tracked);
+    j->executor =
+        asio::prefer(asio::any_completion_executor(asio::get_associated_executor(h, executor)),
+                     asio::execution::outstanding_work.tracked);
     j->external = external_work(context_info::of(executor));
     auto slot = asio::get_associated_cancellation_slot(h);
     j->complete = std::move(h);
@@ -158,7 +166,8 @@ void resolver_pool::shutdown() {
         shared_->queue.clear();
         for (auto& j : waiting) {
             j->external.reset();
-            j->executor = asio::any_io_executor();
+            j->executor = asio::any_completion_executor();
+            j->base = asio::any_io_executor();
         }
     }
     // Destroyed here, uncalled; a thread that still holds a job holds an empty one.

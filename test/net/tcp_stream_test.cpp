@@ -36,11 +36,7 @@ void check_all(const testing::stream_suite& suite) {
 }  // namespace
 
 TEST_CASE("a TCP stream that Asio waits for keeps the laws of a stream") {
-    check_all(
-        testing::stream_suite([](asio::any_io_executor ex) -> awaitable<testing::stream_pair> {
-            testing::stream_pair pair = co_await connect_pair(ex);
-            co_return pair;
-        }));
+    check_all(testing::stream_suite(&connect_pair, {.same_executor = false}));
 }
 
 TEST_CASE("a TCP stream in a context of one thread keeps the laws of a stream") {
@@ -49,5 +45,29 @@ TEST_CASE("a TCP stream in a context of one thread keeps the laws of a stream") 
             context_info::of(ex).set_serial(true);
             testing::stream_pair pair = co_await connect_pair(ex);
             co_return pair;
+        }));
+}
+
+TEST_CASE("a TCP stream on an executor that promises one thread keeps the laws of a stream") {
+    check_all(testing::stream_suite(
+        [](asio::any_io_executor ex) -> awaitable<testing::stream_pair> {
+            testing::stream_pair pair = co_await connect_pair(single_threaded(ex));
+            co_return pair;
+        },
+        {.same_executor = false}));
+}
+
+TEST_CASE("a prefixed TCP stream keeps the laws of a stream") {
+    check_all(
+        testing::stream_suite([](asio::any_io_executor ex) -> awaitable<testing::stream_pair> {
+            context_info::of(ex).set_serial(true);
+            testing::stream_pair pair = co_await connect_pair(ex);
+            io::stream first = io::prefixed(bytes::literal("prefix"), std::move(pair.first));
+            CHECK(first.native_socket() == -1);
+            std::array<char, 6> memory;
+            const std::size_t n = co_await first.read(asio::buffer(memory));
+            if (n != 6) throw std::runtime_error("the prefix did not come whole");
+            CHECK(first.native_socket() >= 0);
+            co_return testing::stream_pair(std::move(first), std::move(pair.second));
         }));
 }

@@ -40,16 +40,12 @@ struct local_endpoint {
 
 template <>
 struct fmt::formatter<weft::net::peer_endpoint> : fmt::formatter<std::string_view> {
-    template <class Context>
-    auto format(const weft::net::peer_endpoint& e, Context& out) const {
-        return fmt::formatter<std::string_view>::format(weft::net::to_string(e.value), out);
-    }
+    fmt::format_context::iterator format(const weft::net::peer_endpoint& e,
+                                         fmt::format_context& out) const;
 };
 
 template <>
 struct fmt::formatter<weft::net::local_endpoint> : fmt::formatter<std::string_view> {
-    template <class Context>
-    auto format(const weft::net::local_endpoint& e, Context& out) const {
-        return fmt::formatter<std::string_view>::format(weft::net::to_string(e.value), out);
-    }
+    fmt::format_context::iterator format(const weft::net::local_endpoint& e,
+                                         fmt::format_context& out) const;
 };

@@ -27,6 +27,8 @@ struct stream_suite_options {
     bool half_close = true;
     /// abort, and closing with unread input, reach the peer as connection_reset.
     bool resets = true;
+    /// The streams live on the very executor that the factory was given, not on a strand of it.
+    bool same_executor = true;
 };
 
 using stream_pair = std::pair<io::stream, io::stream>;
