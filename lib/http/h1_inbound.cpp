@@ -82,6 +82,12 @@ void h1_inbound::detach() noexcept {
     pump_.input_changed.wake();
 }
 
+void h1_inbound::let_continue() {
+    if (!std::exchange(waits_for_continue_, false)) return;
+    pump_.out.append(h1::continue_response);
+    pump_.flush();
+}
+
 void h1_inbound::drop(std::uint64_t serial) {
     if (serial_.load(std::memory_order_relaxed) != serial) return;
     held_ = false;
@@ -151,11 +157,7 @@ awaitable<std::optional<weft::bytes>> h1_inbound::pull_here(std::uint64_t serial
         throw failure(failure_kind::unavailable, "the connection of this body has ended")
             .in(failure_domain::transport);
     if (pulling_) throw failure(failure_kind::invalid_input, "a body is pulled by two at once");
-    if (waits_for_continue_) {
-        waits_for_continue_ = false;
-        pump_.out.append(h1::continue_response);
-        pump_.flush();
-    }
+    let_continue();
     struct pulling_guard {
         bool& flag;
         ~pulling_guard() { flag = false; }

@@ -44,6 +44,8 @@ class h1_inbound {
     /// Before the first pull: the peer waits to be told to go on (Expect: 100-continue).
     void hold_until_pulled() noexcept { waits_for_continue_ = true; }
     [[nodiscard]] bool waits_for_continue() const noexcept { return waits_for_continue_; }
+    /// Tells it so now, if it waits.
+    void let_continue();
 
     /// The body looks at nothing from now on: the exchange, or the connection, is over.
     void detach() noexcept;

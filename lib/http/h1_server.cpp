@@ -269,6 +269,8 @@ awaitable<bool> h1_server_connection::send(response r, const request_facts& fact
     const auto say = !keep_alive_ ? h1::connection::close
                      : old        ? h1::connection::keep_alive
                                   : h1::connection::unsaid;
+    // The response may be made of the request's body: after its head no interim response can be sent any more.
+    if (inbound_.is_open() && inbound_.is_held()) inbound_.let_continue();
     append_head(r, framing, say);
     if (!content) co_return true;
     if (const weft::bytes* whole = r.body().in_memory()) {

@@ -23,29 +23,29 @@ constexpr std::size_t largest_json = 16 * 1024 * 1024;
 request_builder::request_builder(std::shared_ptr<client::state> state, const method& m, std::string_view url)
     : state_(std::move(state)), method_(m), url_(url) {}
 
-request_builder&& request_builder::query(std::string_view name, std::string_view value) && {
+request_builder& request_builder::query(std::string_view name, std::string_view value) & {
     url_ = detail::with_parameter(std::move(url_), name, value);
-    return std::move(*this);
+    return *this;
 }
 
-request_builder&& request_builder::header(std::string_view name, std::string_view value) && {
+request_builder& request_builder::header(std::string_view name, std::string_view value) & {
     request_.headers().add(name, value);
-    return std::move(*this);
+    return *this;
 }
 
-request_builder&& request_builder::body(http::body content) && {
+request_builder& request_builder::body(http::body content) & {
     request_.body() = std::move(content);
-    return std::move(*this);
+    return *this;
 }
 
-request_builder&& request_builder::body(http::body content, std::string_view content_type) && {
+request_builder& request_builder::body(http::body content, std::string_view content_type) & {
     request_.headers().set(field::content_type, content_type);
-    return std::move(*this).body(std::move(content));
+    return body(std::move(content));
 }
 
-request_builder&& request_builder::timeout(std::chrono::nanoseconds limit) && {
+request_builder& request_builder::timeout(std::chrono::nanoseconds limit) & {
     timeout_ = limit;
-    return std::move(*this);
+    return *this;
 }
 
 awaitable<response> request_builder::send() && {

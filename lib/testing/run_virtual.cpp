@@ -177,8 +177,7 @@ class virtual_run {
                     info_.external() > 0
                         ? "virtual time stands still while outside work is under way: a real "
                           "socket, a resolver thread or a signal. What needs those goes into "
-                          "testing::run_real.
-                          "
+                          "testing::run_real.\n"
                         : "");
                 begun_ = machine_.now() - options_.limit + std::chrono::seconds(1);
             }

@@ -217,15 +217,15 @@ awaitable<int> exchange(const send_arguments& a) {
     auto builder = client.request(http::method(a.method), a.url);
     http::headers shown;
     for (const auto& [name, value] : a.headers) {
-        builder = std::move(builder).header(name, value);
+        builder.header(name, value);
         shown.add(name, value);
     }
     if (!a.data_file.empty())
-        builder = std::move(builder).body(http::body::file(a.data_file));
+        builder.body(http::body::file(a.data_file));
     else if (a.data)
-        builder = std::move(builder).body(http::body(*a.data));
+        builder.body(http::body(*a.data));
     if (a.form && !shown.contains("Content-Type"))
-        builder = std::move(builder).header("Content-Type", "application/x-www-form-urlencoded");
+        builder.header("Content-Type", "application/x-www-form-urlencoded");
     if (a.verbose) fmt::print(stderr, "> {} {}\n{}", a.method, a.url, fields_of(shown, "> "));
     http::response r = co_await std::move(builder).send();
     if (a.verbose) fmt::print(stderr, "< {}{}<\n", status_line(r), fields_of(r.headers(), "< "));

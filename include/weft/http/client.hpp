@@ -104,26 +104,39 @@ struct json_access;
 class request_builder {
   public:
     /// Adds a query parameter, percent-encoded.
-    request_builder&& query(std::string_view name, std::string_view value) &&;
+    request_builder& query(std::string_view name, std::string_view value) &;
+    request_builder&& query(std::string_view name, std::string_view value) && { return std::move(query(name, value)); }
     /// Adds a field. Throws failure(invalid_input) for a name or a value that no field can have.
-    request_builder&& header(std::string_view name, std::string_view value) &&;
+    request_builder& header(std::string_view name, std::string_view value) &;
+    request_builder&& header(std::string_view name, std::string_view value) && { return std::move(header(name, value)); }
     /// Sets the content.
-    request_builder&& body(http::body content) &&;
+    request_builder& body(http::body content) &;
+    request_builder&& body(http::body content) && { return std::move(body(std::move(content))); }
     /// Sets the content and its Content-Type.
-    request_builder&& body(http::body content, std::string_view content_type) &&;
+    request_builder& body(http::body content, std::string_view content_type) &;
+    request_builder&& body(http::body content, std::string_view content_type) && { return std::move(body(std::move(content), content_type)); }
     /// Sets the content to `value` as JSON (Boost.JSON's value_from). Needs weft/http/json.hpp.
     template <class T>
+    request_builder& json(const T& value) & {
+        return body(http::body(detail::json_access<T>::encode(value)), "application/json");
+    }
+    template <class T>
     request_builder&& json(const T& value) && {
-        return std::move(*this).body(http::body(detail::json_access<T>::encode(value)), "application/json");
+        return std::move(json(value));
     }
     /// The limit from now to the last byte of the head, connecting included; for as(), to the end of the body. Then it
     /// fails with `timeout`. None by default, besides the client's own limits.
-    request_builder&& timeout(std::chrono::nanoseconds limit) &&;
+    request_builder& timeout(std::chrono::nanoseconds limit) &;
+    request_builder&& timeout(std::chrono::nanoseconds limit) && { return std::move(timeout(limit)); }
     /// Hands a fact to the layers and the transport.
     template <class T>
-    request_builder&& extension(T value) && {
+    request_builder& extension(T value) & {
         request_.extensions().insert(std::move(value));
-        return std::move(*this);
+        return *this;
+    }
+    template <class T>
+    request_builder&& extension(T value) && {
+        return std::move(extension(std::move(value)));
     }
 
     /// The response, with its body still to be pulled.
