@@ -112,7 +112,7 @@ def chunks(text):
             if not open_brackets or open_brackets.pop() + c not in ('()', '{}', '[]'):
                 raise ValueError(f'unbalanced {c}')
         if start is not None and not open_brackets:
-            if c == ';' or (c == '}' and ends_here(blank, start, i)):
+            if c == ';' or (c == ')' and blank.startswith('BOOST_DESCRIBE_', start)) or (c == '}' and ends_here(blank, start, i)):
                 yield start, i + 1
                 start = None
         i += 1

@@ -2,6 +2,8 @@
 // Examples are members of a class derived from `names` (extract.py), so each gets fresh ones.
 #pragma once
 
+#include "harness.hpp"
+
 #include <weft/testing.hpp>
 #include <weft/weft.hpp>
 
@@ -83,22 +85,3 @@ struct names {
     template <class... T>
     static void greet(const T&...) {}
 };
-
-namespace docs {
-
-/// Runs one example in virtual time; what it throws fails the test.
-template <class Block>
-void run_block() {
-    weft::testing::run([]() -> weft::awaitable<void> {
-        Block block(co_await asio::this_coro::executor);
-        static_cast<void>(co_await weft::attempt(weft::sleep_for(0ms)));
-        if constexpr (requires(Block b) { b.body().~awaitable(); }) co_await discard(block.body());
-    });
-}
-
-template <class T>
-weft::awaitable<void> discard(weft::awaitable<T> work) {
-    static_cast<void>(co_await std::move(work));
-}
-
-}  // namespace docs
