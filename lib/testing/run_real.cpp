@@ -1,6 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "run_common.hpp"
-#include <weft/runtime/clock.hpp>
 #include <weft/runtime/deadlines.hpp>
 #include <weft/testing/counters.hpp>
 
@@ -49,14 +48,8 @@ class real_run {
 
   private:
     bool run_until_done(std::chrono::milliseconds limit) {
-<<<<<<< HEAD
         const auto end = info_.clock().now() + limit;
         while (!root_.done() && info_.clock().now() < end) {
-=======
-        const clock machine;
-        const auto end = machine.now() + limit;
-        while (!root_.done() && machine.now() < end) {
->>>>>>> a0b7c90 (The test runner's limit asks the machine's clock through weft::clock)
             try {
                 context_.restart();
                 context_.run_until(end);

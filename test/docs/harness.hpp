@@ -4,6 +4,7 @@
 #include <weft/core/failure.hpp>
 #include <weft/testing/run.hpp>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <doctest/doctest.h>
 
@@ -18,7 +19,7 @@ void run_program(int (*program)());
 template <class Block>
 weft::awaitable<void> body_of() {
     Block block(co_await boost::asio::this_coro::executor);
-    auto body = block.body();
+    auto body = block.example();
     if constexpr (std::is_same_v<decltype(body), weft::awaitable<void>>) {
         co_await std::move(body);
     } else {
@@ -43,8 +44,8 @@ void run_throwing_block() {
 template <class Block>
 void run_plain() {
     run_program([] {
-        boost::asio::io_context context;
-        return Block(context.get_executor()).body();
+        boost::asio::io_context context(1);
+        return Block(context.get_executor()).example();
     });
 }
 
