@@ -129,7 +129,7 @@ progress head_decoder::fail(reason why, std::string_view field, unsigned char by
     return progress::failed;
 }
 
-head_decoder::line head_decoder::scan_start_line(std::string_view input, reason too_long,
+head_decoder::found head_decoder::scan_start_line(std::string_view input, reason too_long,
                                                  std::size_t& end) {
     const char* const base = input.data();
     const std::size_t window = cursor_.line + limits_.start_line + 1;
@@ -138,22 +138,22 @@ head_decoder::line head_decoder::scan_start_line(std::string_view input, reason 
         static_cast<std::size_t>(detail::find_control(base + cursor_.scanned, base + stop) - base);
     cursor_.scanned = p;
     if (p == stop) {
-        if (p < window) return line::more;
+        if (p < window) return found::more;
         fail(too_long);
-        return line::failed;
+        return found::failed;
     }
     if (base[p] != '\r') {
         const auto refused = detail::refuse_byte(base[p]);
         fail(refused.why, {}, refused.byte);
-        return line::failed;
+        return found::failed;
     }
-    if (p + 1 == input.size()) return line::more;
+    if (p + 1 == input.size()) return found::more;
     if (base[p + 1] != '\n') {
         fail(reason::bare_cr);
-        return line::failed;
+        return found::failed;
     }
     end = p;
-    return p == cursor_.line ? line::empty : line::text;
+    return p == cursor_.line ? found::empty : found::text;
 }
 
 void head_decoder::begin_fields(std::string_view input) {
@@ -222,15 +222,15 @@ progress request_decoder::decode(std::string_view input) {
     while (state_ == state::start) {
         std::size_t end = 0;
         switch (scan_start_line(input, reason::request_line_too_long, end)) {
-            case line::more:
+            case found::more:
                 return progress::need_more;
-            case line::failed:
+            case found::failed:
                 return progress::failed;
-            case line::empty:
+            case found::empty:
                 if (++empty_lines_ > limits_.empty_lines) return fail(reason::too_many_empty_lines);
                 cursor_.line = cursor_.scanned = start_ = end + 2;
                 continue;
-            case line::text:
+            case found::text:
                 break;
         }
         begin_fields(input);
@@ -319,13 +319,13 @@ progress response_decoder::decode(std::string_view input, const method& request_
     if (state_ == state::start) {
         std::size_t end = 0;
         switch (scan_start_line(input, reason::status_line_too_long, end)) {
-            case line::more:
+            case found::more:
                 return progress::need_more;
-            case line::failed:
+            case found::failed:
                 return progress::failed;
-            case line::empty:
+            case found::empty:
                 return fail(reason::bad_status_line);
-            case line::text:
+            case found::text:
                 break;
         }
         begin_fields(input);

@@ -17,6 +17,7 @@ DECLARATION = re.compile(
 FUNCTION = re.compile(r'(?:[\w:]+(?:<[^;{}()]*>)?[\s&*]+)+[\w:~]+\s*\([^;{}]*\)\s*(?:const|noexcept|override|\s)*\{')
 STATEMENT_WORDS = re.compile(r'(?:if|for|while|switch|do|return|co_return|co_await|co_yield|throw|try|else|case|delete|goto|break'
                              r'|continue)\b')
+RETURNS_STATUS = re.compile(r'\breturn\b')
 RETURNS_VALUE = re.compile(r'(?:^|[\s;)])co_return\s+[^;\s]')
 LISTEN_ADDRESS = re.compile(r'"(?:\d+\.\d+\.\d+\.\d+|\[::1?\]|localhost):\d+"')
 
@@ -112,7 +113,7 @@ def chunks(text):
             if not open_brackets or open_brackets.pop() + c not in ('()', '{}', '[]'):
                 raise ValueError(f'unbalanced {c}')
         if start is not None and not open_brackets:
-            if c == ';' or (c == '}' and ends_here(blank, start, i)):
+            if c == ';' or (c == ')' and blank.startswith('BOOST_DESCRIBE_', start)) or (c == '}' and ends_here(blank, start, i)):
                 yield start, i + 1
                 start = None
         i += 1
@@ -153,6 +154,9 @@ class piece:
         self.includes, self.globals, self.declarations, self.statements = [], [], [], []
         self.has_main = False
         self.returns_response = False
+        self.is_plain = False  # returns a status, as the body of a main does
+        self.mark = b.mark
+        self.throws = False
         for number, line in b.hidden:
             self.split(line, number)
         self.split(without_elisions('\n'.join(b.lines)), b.line)
@@ -183,6 +187,9 @@ class piece:
             elif FUNCTION.match(head) and not STATEMENT_WORDS.match(head):
                 self.declarations.append(item)
             else:
+                if RETURNS_STATUS.search(without_lambdas(head)):
+                    self.is_plain = True
+                    item = (line, LISTEN_ADDRESS.sub('"127.0.0.1:0"', item[1]))
                 self.statements.append(item)
                 if RETURNS_VALUE.search(without_lambdas(head)):
                     self.returns_response = True
@@ -201,7 +208,30 @@ def names_of(root, path):
     """The file that declares what the examples of this file take for granted, if there is one."""
     flat = re.sub(r'\W', '_', re.sub(r'^include/weft/|^docs/', '', re.sub(r'\.(hpp|md)$', '', path)))
     own = f'{NAMES}/{flat}.hpp'
-    return (own, f'names_{flat}') if os.path.exists(os.path.join(root, own)) else (None, 'names')
+    if not os.path.exists(os.path.join(root, own)):
+        return None, 'names'
+    with open(os.path.join(root, own), encoding='utf-8') as f:
+        return own, f'names_{flat}' if f'struct names_{flat} ' in f.read() else 'names'
+
+
+def apply_directives(root, path, pieces):
+    """What the names file says of a block, found by a TEXT that it contains: `// compile only: TEXT` (it needs a network, or
+    never ends), `// throws: TEXT` (it shows how something fails), `// sketch: TEXT` (too much is left out to compile)."""
+    own, _ = names_of(root, path)
+    if not own:
+        return
+    with open(os.path.join(root, own), encoding='utf-8') as f:
+        for number, line in enumerate(f, 1):
+            found = re.match(r'// (compile only|throws|sketch): (.+)$', line)
+            if not found:
+                continue
+            meant = [p for p in pieces if found.group(2).strip() in '\n'.join(p.block.lines)]
+            if len(meant) != 1:
+                raise broken(f'{own}:{number}: {len(meant)} blocks of {path} contain "{found.group(2).strip()}"')
+            if found.group(1) == 'throws':
+                meant[0].throws = True
+            else:
+                meant[0].mark = 'compile' if found.group(1) == 'compile only' else 'sketch'
 
 
 def render_file(root, path, pieces):
@@ -210,6 +240,7 @@ def render_file(root, path, pieces):
     room = re.match(r'include/weft/(io|net|http|testing)/', path)
     space = 'docs_' + re.sub(r'\W', '_', path)
     out = []
+    pieces = [p for p in pieces if p.mark != 'sketch']
     for p in pieces:
         for line, code in p.globals:
             out += [f'#line {line} "{path}"', code]
@@ -226,17 +257,20 @@ def render_file(root, path, pieces):
             out.append(f'namespace {inner}_names {{')
         for line, code in p.declarations:
             out += [f'#line {line} "{path}"', code]
-        if p.has_main and b.mark != 'compile':
+        if p.has_main and p.mark == '':
             out.append(f'TEST_CASE("{quoted(where)}: the program runs and ends on SIGTERM") {{ docs::run_program(&main); }}')
         if p.statements:
-            result = 'weft::http::response' if p.returns_response else 'void'
-            out += [f'struct {inner} : {names} {{', f'    weft::awaitable<{result}> body() {{']
+            result = 'int' if p.is_plain else 'weft::awaitable<weft::http::response>' if p.returns_response else 'weft::awaitable<void>'
+            out += [f'struct {inner} : {names} {{', f'    using {names}::{names};', f'    {result} example() {{']
             for line, code in p.statements:
                 out += [f'#line {line} "{path}"', code]
-            out += ['#line 1 "generated"', '        co_return' + (' weft::http::response{};' if p.returns_response else ';'),
-                    '    }', '};']
-            if b.mark != 'compile':
-                out.append(f'TEST_CASE("{quoted(where)}") {{ docs::run_block<{inner}>(); }}')
+            out.append('#line 1 "generated"')
+            ending = 'return 0;' if p.is_plain else 'co_return weft::http::response{};' if p.returns_response else 'co_return;'
+            out.append(f'        {ending}')
+            out += ['    }', '};']
+            if p.mark == '':
+                how = 'run_plain' if p.is_plain else 'run_throwing_block' if p.throws else 'run_block'
+                out.append(f'TEST_CASE("{quoted(where)}") {{ docs::{how}<{inner}>(); }}')
         if own:
             out.append(f'}}  // namespace {inner}_names')
     out.append(f'}}  // namespace {space}\n')
@@ -269,6 +303,10 @@ def collect(root):
         except broken as error:
             mistakes.append(str(error))
         if pieces:
+            try:
+                apply_directives(root, path, pieces)
+            except broken as error:
+                mistakes.append(str(error))
             files.append((path, pieces))
     return files, wrong, mistakes
 
@@ -295,6 +333,8 @@ def main(root, *outputs):
         shard['size'] += 5 + sum(len(p.block.lines) for p in pieces)
         shard['text'].append(render_file(root, path, pieces))
         shard['includes'] += [code.strip() for p in pieces for _, code in p.includes]
+        if path.endswith('.hpp'):
+            shard['names'].append(f'#include <{path[len("include/"):]}>')
         own, _ = names_of(root, path)
         if own:
             shard['names'].append(f'#include "{own[len("test/docs/"):]}"')
@@ -302,8 +342,9 @@ def main(root, *outputs):
         head = ['// Generated by test/docs/extract.py from the documentation.', '#include "names.hpp"']
         head += sorted(set(shard['names'])) + sorted(set(shard['includes']))
         write(output, '\n'.join(head) + '\n\n' + '\n'.join(shard['text']))
-    blocks = sum(len(pieces) for _, pieces in files)
-    print(f'{blocks} blocks of {len(files)} files to compile, {wrong} shown as wrong')
+    marks = [p.mark for _, pieces in files for p in pieces]
+    print(f'{len(marks)} code blocks of {len(files)} files: {marks.count("")} compile and run, {marks.count("compile")} compile only, '
+          f'{marks.count("sketch")} are sketches; {wrong} are shown as wrong')
     return 0
 
 

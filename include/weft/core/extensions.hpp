@@ -163,7 +163,7 @@ class history_entry {
 /// alive.
 ///
 ///     fmt::print("{}", req.extensions().history());
-///     // #0 +0ms net::peer_address = 192.0.2.7:40112 at tcp.cpp:88
+///     // #0 +0ms net::peer_endpoint = 192.0.2.7:40112 at tcp.cpp:88
 ///     // #1 +4ms my::user at auth.cpp:31
 ///
 /// The time is counted from the first entry that has one. Values are escaped as in a log line, so
@@ -194,7 +194,7 @@ class history {
 /// Another store, held and read but not owned: `ext.ingress()` is the connection that a request
 /// came in on. Null when there is none; a null link answers as an empty store.
 ///
-///     if (auto* peer = req.extensions().ingress().get<net::peer_address>()) ...
+///     if (auto* peer = req.extensions().ingress().get<net::peer_endpoint>()) ...
 ///
 /// Copying counts a reference. It keeps the store alive, never the stream. Const use is safe from
 /// several threads.

@@ -127,7 +127,7 @@ class layer_fn : public pipeable {
 /// A layer that is there or not, decided when the stack is built: one `if` per request, and no
 /// second type of stack.
 ///
-///     auto app = optional_layer(config.compress, http::compress()) >> router;
+///     auto app = optional_layer(config.limited, http::timeout(5s)) >> router;
 template <layer_type L>
 class optional_layer : public pipeable {
   public:

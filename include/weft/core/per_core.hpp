@@ -9,7 +9,7 @@ namespace weft {
 /// Gives each core an application of its own, made on that core by calling `make()`: what the
 /// application keeps (counters, caches, clients) is then shared by no other thread.
 ///
-///     weft::runtime{{.threads = 8}}.run(http::serve(address, per_core(make_app)));
+///     return weft::runtime{{.threads = 8}}.run(http::serve(address, per_core(make_app)));
 ///
 /// `make` is called once per core, from that core; it must be callable from several threads at
 /// once.

@@ -30,7 +30,7 @@ class request_head {
     request_head(request_head&& other) noexcept
         : fields_(std::exchange(other.fields_.block_, nullptr)) {}
     request_head& operator=(request_head other) noexcept {
-        std::swap(fields_.block_, other.fields_.block_);
+        swap(other);
         return *this;
     }
 
@@ -54,9 +54,8 @@ class request_head {
     void set_target(std::string_view target);
     void set_version(http::version v);
 
-    friend void swap(request_head& a, request_head& b) noexcept {
-        std::swap(a.fields_.block_, b.fields_.block_);
-    }
+    void swap(request_head& other) noexcept { std::swap(fields_.block_, other.fields_.block_); }
+    friend void swap(request_head& a, request_head& b) noexcept { a.swap(b); }
 
   private:
     friend struct head_access;
@@ -86,7 +85,7 @@ class response_head {
     response_head(response_head&& other) noexcept
         : fields_(std::exchange(other.fields_.block_, nullptr)) {}
     response_head& operator=(response_head other) noexcept {
-        std::swap(fields_.block_, other.fields_.block_);
+        swap(other);
         return *this;
     }
 
@@ -111,9 +110,8 @@ class response_head {
     void set_status(http::status s, std::string_view reason);
     void set_version(http::version v);
 
-    friend void swap(response_head& a, response_head& b) noexcept {
-        std::swap(a.fields_.block_, b.fields_.block_);
-    }
+    void swap(response_head& other) noexcept { std::swap(fields_.block_, other.fields_.block_); }
+    friend void swap(response_head& a, response_head& b) noexcept { a.swap(b); }
 
   private:
     friend struct head_access;

@@ -29,8 +29,8 @@ class stream_impl;
 ///     class echo {
 ///         void on_read(io::error_code ec, std::size_t n);
 ///         io::member_operation<echo, &echo::on_read> read_{*this};
+///         void start() { stream_.start_read(buffers_, read_); }
 ///         ...
-///         stream_.start_read(buffers_, read_);
 ///     };
 ///
 /// It completes exactly once per start: on the stream's executor, never inside the call that

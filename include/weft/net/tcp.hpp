@@ -18,7 +18,7 @@ struct connect_options {
 /// The TCP connector: a service from connect_request to io::stream.
 ///
 ///     io::stream s = co_await net::tcp::connect.serve(net::connect_request("example.org", 80));
-///     auto client = http::client(tls::connector(cfg) >> net::tcp::connector());
+///     http::client client(timeout(2s) >> net::tcp::connector());
 ///
 /// The host is an IP address, or a name that getaddrinfo resolves on a thread apart; its addresses are tried in order
 /// until one answers. The stream belongs to the caller's executor, sends small writes at once (TCP_NODELAY) and holds

@@ -30,6 +30,7 @@ class context_info;
 ///     struct connection : deadlines::entry {           // one intrusive entry a connection
 ///         explicit connection(asio::any_io_executor ex)
 ///             : entry(ex, [](entry& e) noexcept { static_cast<connection&>(e).abort(); }) {}
+///         void abort() noexcept;
 ///     };
 ///     limit.arm_after(10s);  ...  limit.arm_after(60s);  ...  limit.disarm();   // a store each
 ///

@@ -69,7 +69,7 @@ class [[nodiscard]] shielded_work {
 ///
 ///     std::exception_ptr e;
 ///     try { co_await serve(stream); } catch (...) { e = std::current_exception(); }
-///     co_await shielded(2s, stream.close_notify());       // also when we are being cancelled
+///     co_await shielded(2s, stream.shutdown_send());      // also when we are being cancelled
 ///     if (e) std::rethrow_exception(e);
 ///
 /// Throws what `work` throws, or a failure of kind timeout when the limit, counted from the start, has run out and `work`

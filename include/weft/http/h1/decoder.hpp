@@ -42,12 +42,12 @@ class head_decoder {
     explicit head_decoder(const h1::limits& l) noexcept;
     ~head_decoder();
 
-    enum class line : std::uint8_t { more, text, empty, failed };
+    enum class found : std::uint8_t { more, text, empty, failed };
     enum class state : std::uint8_t { start, fields, complete, failed };
 
     progress fail(reason why, std::string_view field = {}, unsigned char byte = 0) noexcept;
     /// Finds the end of the start line; `end` is where its CR stands.
-    line scan_start_line(std::string_view input, reason too_long, std::size_t& end);
+    found scan_start_line(std::string_view input, reason too_long, std::size_t& end);
     /// All field lines and the empty line; complete when the block holds the whole head.
     progress decode_fields(std::string_view input);
     void begin_fields(std::string_view input);

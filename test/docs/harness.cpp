@@ -1,0 +1,65 @@
+#include "harness.hpp"
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include <csignal>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace docs {
+
+namespace {
+
+/// Whether the process has a handler of its own for SIGTERM: then the program is up.
+bool handles_sigterm(pid_t child) {
+    std::ifstream status("/proc/" + std::to_string(child) + "/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.rfind("SigCgt:", 0) == 0)
+            return (std::strtoull(line.c_str() + 7, nullptr, 16) >> (SIGTERM - 1)) & 1;
+    }
+    return false;
+}
+
+}  // namespace
+
+void run_program(int (*program)()) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::signal(SIGTERM, SIG_DFL);  // doctest's handler would count as the program's
+        ::signal(SIGINT, SIG_DFL);
+        int status = 125;
+        try {
+            status = program();
+        } catch (...) {
+            status = 124;
+        }
+        std::fflush(nullptr);
+        ::_exit(status);
+    }
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    bool told = false;
+    int status = 0;
+    while (::waitpid(child, &status, WNOHANG) == 0) {
+        // Waits for what another process does: there is no event for a handler that it installs.
+        ::poll(nullptr, 0, 5);
+        if (!told && handles_sigterm(child)) {
+            ::kill(child, SIGTERM);
+            told = true;
+        }
+        if (std::chrono::steady_clock::now() > end) {
+            ::kill(child, SIGKILL);
+            ::waitpid(child, &status, 0);
+            FAIL("the program did not end within 60 s");
+        }
+    }
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+}
+
+}  // namespace docs

@@ -1,0 +1,14 @@
+#pragma once
+
+struct names_core_connection_scoped : names {
+    using names::names;
+    struct pool_key {
+        std::string authority;
+        weft::connection_scope scope;
+    };
+    struct {
+        int* find(const pool_key&) { return nullptr; }
+    } pool;
+    std::string authority = "api.test:80";
+    http::request connection{http::method::get, "/"};  // anything with extensions
+};

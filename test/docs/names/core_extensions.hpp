@@ -1,0 +1,5 @@
+#pragma once
+
+namespace my {
+struct message {};
+}  // namespace my

@@ -1,0 +1,3 @@
+#pragma once
+
+// throws: throw failure(failure_kind::timeout

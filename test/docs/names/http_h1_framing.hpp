@@ -1,0 +1,6 @@
+#pragma once
+
+struct names_http_h1_framing : names {
+    using names::names;
+    http::h1::request_decoder decoder;
+};

@@ -1,0 +1,3 @@
+#pragma once
+
+inline weft::awaitable<void> echo(io::stream) { co_return; }

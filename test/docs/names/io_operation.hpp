@@ -1,0 +1,5 @@
+#pragma once
+
+struct names_io_operation : names {
+    using names::names;
+};

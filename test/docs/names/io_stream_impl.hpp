@@ -1,0 +1,3 @@
+#pragma once
+
+// sketch: class my_transport

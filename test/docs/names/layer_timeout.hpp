@@ -1,0 +1,6 @@
+#pragma once
+
+struct names_layer_timeout : names {
+    using names::names;
+    net::tcp::connector connector;
+};

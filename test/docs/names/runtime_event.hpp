@@ -1,0 +1,8 @@
+#pragma once
+
+struct names_runtime_event : names {
+    using names::names;
+    weft::task_scope& s;
+    static weft::awaitable<void> load_config(weft::event&);
+};
+// compile only: event ready;
