@@ -1,13 +1,15 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
 // Look-up among 32 entries of 16 types in a store with two parents, and what a request pays for its
-// store.
+// store, and what observing costs when nobody listens.
 
 #include <weft/core/extensions.hpp>
+#include <weft/core/observe.hpp>
 
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 namespace {
@@ -77,7 +79,19 @@ void lookup_miss(benchmark::State& state) {
         benchmark::DoNotOptimize(e->get<fact<N>>());
     }
 }
-/// All sixteen types and sixteen that are not there: the mean of one look-up.
+/// The oldest of 4,096: not a scan.
+void lookup_oldest_of_4096(benchmark::State& state) {
+    const with_oldest f;
+    for (int i = 0; i < 4080 / 15; ++i)
+        fill(i % 2 ? f.child : f.parent, 1,
+             std::index_sequence<1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>{});
+    for (auto _ : state) {
+        const weft::extensions* e = &f.child;
+        benchmark::DoNotOptimize(e);
+        benchmark::DoNotOptimize(e->get<fact<0>>());
+    }
+}
+/// All sixteen types, or as many that are not there: the mean of one look-up.
 template <std::size_t... N>
 void lookup_each(benchmark::State& state, std::index_sequence<N...>) {
     const with_oldest f;
@@ -94,7 +108,7 @@ template <std::size_t... N>
 void absent(benchmark::State& state, std::index_sequence<N...>) {
     lookup_each(state, std::index_sequence<(N + 100)...>{});
 }
-void lookup_absent(benchmark::State& state) { absent(state, std::make_index_sequence<64>{}); }
+void lookup_absent(benchmark::State& state) { absent(state, std::make_index_sequence<16>{}); }
 
 void empty_store(benchmark::State& state) {
     for (auto _ : state) {
@@ -146,8 +160,37 @@ void fork_with_three_entries(benchmark::State& state) {
     }
 }
 
+/// A request on a connection, nobody listens: request, parents, both links are asked.
+void log_unheard(benchmark::State& state) {
+    const family f;
+    weft::extensions request = f.child.fork();
+    request.insert(fact<200>{1});
+    request.set_ingress(f.grandparent.link());
+    request.set_egress(f.grandparent.link());
+    for (auto _ : state)
+        weft::log(request, weft::severity::info, "unheard", {{"key", 1}, {"other", "text"}});
+}
+void log_below_minimum(benchmark::State& state) {
+    const family f;
+    f.grandparent.insert(weft::observer(std::make_shared<weft::observer_sink>()));
+    weft::extensions request;
+    request.set_ingress(f.grandparent.link());
+    for (auto _ : state)
+        weft::log(request, weft::severity::debug, "unheard", {{"key", 1}, {"other", "text"}});
+}
+void span_unheard(benchmark::State& state) {
+    const family f;
+    weft::extensions request;
+    request.set_ingress(f.grandparent.link());
+    for (auto _ : state) {
+        weft::span s(request, "work");
+        benchmark::DoNotOptimize(s);
+    }
+}
+
 BENCHMARK(lookup_newest);
 BENCHMARK(lookup_oldest);
+BENCHMARK(lookup_oldest_of_4096);
 BENCHMARK(lookup_miss<99>);
 BENCHMARK(lookup_present);
 BENCHMARK(lookup_absent);
@@ -157,5 +200,8 @@ BENCHMARK(fork_alone);
 BENCHMARK(request_on_a_connection);
 BENCHMARK(request_with_one_entry);
 BENCHMARK(fork_with_three_entries);
+BENCHMARK(log_unheard);
+BENCHMARK(log_below_minimum);
+BENCHMARK(span_unheard);
 
 }  // namespace

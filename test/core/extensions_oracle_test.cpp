@@ -313,6 +313,62 @@ TEST_CASE("extensions: four threads on one family of stores agree with a store w
     for (auto& t : pool) t.join();
 }
 
+TEST_CASE("extensions: two threads that insert the same types in the same moment lose nothing") {
+    // The windows are a few instructions wide, so both threads spin up to the start of each round.
+    constexpr std::uint64_t rounds = 50'000, each = 6;
+    std::unique_ptr<extensions> e;
+    std::array<std::atomic<std::uint64_t>, 2> ready{}, done{};
+    std::atomic<int> faults = 0;
+    const auto meet = [](auto& flags, std::size_t self, std::uint64_t round) {
+        flags[self].store(round);
+        for (int spins = 0; flags[1 - self].load() < round; ++spins)
+            if (spins > 1000) std::this_thread::yield();
+    };
+    const auto insert_all = [&](std::size_t self, const extensions& to) {
+        const auto put = [&]<std::size_t N>(std::integral_constant<std::size_t, N>) {
+            to.insert(fact<N>{self});
+            if (!to.get<fact<N>>()) ++faults;
+        };
+        put(std::integral_constant<std::size_t, 1>{});
+        put(std::integral_constant<std::size_t, 2>{});
+        put(std::integral_constant<std::size_t, 1>{});
+        put(std::integral_constant<std::size_t, 4>{});
+        put(std::integral_constant<std::size_t, 5>{});
+        put(std::integral_constant<std::size_t, 1>{});
+    };
+    const auto complete = [&](const extensions& of) {
+        const auto history = of.history();
+        if (history.size() != 2 * each || of.size() != 2 * each) return false;
+        if (of.all<fact<1>>().size() != 6 || of.all<fact<2>>().size() != 2) return false;
+        if (of.all<fact<4>>().size() != 2 || of.all<fact<5>>().size() != 2) return false;
+        // Along the chain of a type the order falls: what history says last, all says first.
+        std::vector<const fact<1>*> oldest_first;
+        for (const auto& h : history)
+            if (const auto* f = h.as<fact<1>>()) oldest_first.push_back(f);
+        std::size_t i = oldest_first.size();
+        for (const auto& f : of.all<fact<1>>())
+            if (&f != oldest_first[--i]) return false;
+        return true;
+    };
+    const auto body = [&](std::size_t self) {
+        for (std::uint64_t r = 1; r <= rounds; ++r) {
+            if (self == 0) {
+                e = std::make_unique<extensions>();
+                // Half of the rounds race for the store itself, half find it made.
+                if (r % 2) static_cast<void>(e->link());
+            }
+            meet(ready, self, r);
+            insert_all(self, *e);
+            meet(done, self, r);
+            if (self == 0 && !complete(*e)) ++faults;
+        }
+    };
+    std::thread other(body, 1);
+    body(0);
+    other.join();
+    CHECK(faults == 0);
+}
+
 TEST_CASE("extensions: of several threads that ask first, get_or_insert keeps one value") {
     struct once {
         explicit once(std::atomic<int>& n) : live(&n) { ++*live; }

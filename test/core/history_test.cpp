@@ -129,7 +129,7 @@ TEST_CASE("history: history prints what happened, where and in which order, one 
     CHECK(lines[1].starts_with("#1 +12ms "));
     CHECK(has(1, "user at "));
     CHECK(has(2, " = \"two\\nlines\" at "));
-    CHECK(has(3, "weft::secret<"));
+    CHECK(has(3, "secret<"));
     CHECK(text.find("hunter2") == std::string::npos);
     CHECK(text.find("not printed") == std::string::npos);
     CHECK(e.history()[0].text() == "3/4");
