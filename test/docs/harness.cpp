@@ -1,8 +1,10 @@
 #include "harness.hpp"
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <string>
 
 #include <csignal>
@@ -28,6 +30,8 @@ bool handles_sigterm(pid_t child) {
 }  // namespace
 
 void run_program(int (*program)()) {
+    std::cout.flush();
+    std::fflush(nullptr);  // or the child would print it again
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {

@@ -15,7 +15,7 @@ namespace weft::http {
 /// An open HTTP connection to a server: a service from request to response over one stream.
 ///
 ///     http::connection c = co_await http::connect(std::move(stream));
-///     http::response r = co_await c.serve(http::request(http::method::get, "/"));
+///     http::response r = co_await c.serve(http::request(http::method::get, "http://shop.test/"));
 ///
 /// Requests go one after the other: a second one waits, in order, until the response before it has been read to its
 /// end. Copies share the connection; the last one closes it, unless a response's body is still being read.

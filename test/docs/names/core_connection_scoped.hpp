@@ -1,10 +1,12 @@
 #pragma once
 
+#include <weft/core/connection_scoped.hpp>
+
 struct names_core_connection_scoped : names {
     using names::names;
     struct pool_key {
         std::string authority;
-        weft::connection_scope scope;
+        decltype(weft::connection_scoped_of(std::declval<weft::extensions&>())) scope;
     };
     struct {
         int* find(const pool_key&) { return nullptr; }

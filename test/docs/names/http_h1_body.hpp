@@ -1,8 +1,12 @@
 #pragma once
 
+#include <weft/http/h1/body.hpp>
+#include <weft/http/h1/decoder.hpp>
+#include <weft/http/h1/encoder.hpp>
+
 struct names_http_h1_body : names {
     using names::names;
-    using event = http::h1::event;
+    using event = http::h1::body_step::event;
     http::h1::request_decoder decoder = decoded();
     std::string_view in = "5\r\nhello\r\n0\r\n\r\n";
     static std::string_view read_more() { return {}; }

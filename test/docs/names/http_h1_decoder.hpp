@@ -1,5 +1,9 @@
 #pragma once
 
+#include <weft/http/h1/body.hpp>
+#include <weft/http/h1/decoder.hpp>
+#include <weft/http/h1/encoder.hpp>
+
 struct names_http_h1_decoder : names {
     using names::names;
     struct {

@@ -1,5 +1,4 @@
 #pragma once
 
-struct names_io_operation : names {
-    using names::names;
-};
+inline io::stream stream_;
+inline std::array<asio::mutable_buffer, 1> buffers_;

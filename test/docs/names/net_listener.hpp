@@ -2,7 +2,7 @@
 
 struct names_net_listener : names {
     using names::names;
-    weft::task_scope& scope;
+    static weft::task_scope& scope;
     static weft::awaitable<void> serve(io::stream);
 };
 // compile only: net::tcp::listener listener

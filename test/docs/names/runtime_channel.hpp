@@ -6,6 +6,6 @@ struct names_runtime_channel : names {
         int number;
         weft::awaitable<void> run() { co_return; }
     };
-    weft::task_scope& s;
+    static weft::task_scope& s;
 };
 // compile only: channel<job> jobs

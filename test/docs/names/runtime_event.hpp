@@ -2,7 +2,7 @@
 
 struct names_runtime_event : names {
     using names::names;
-    weft::task_scope& s;
+    static weft::task_scope& s;
     static weft::awaitable<void> load_config(weft::event&);
 };
 // compile only: event ready;

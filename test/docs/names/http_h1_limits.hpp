@@ -1,0 +1,3 @@
+#pragma once
+
+#include <weft/http/h1/decoder.hpp>
