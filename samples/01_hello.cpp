@@ -35,7 +35,8 @@ awaitable<void> serve_once() {
         scope.spawn(http::serve("127.0.0.1:0", hello, options));
         co_await listening.wait();
         http::client client;
-        http::response r = co_await client.get("http://" + net::to_string(at) + "/").query("name", "Ann").send();
+        http::response r =
+            co_await client.get("http://" + net::to_string(at) + "/").query("name", "Ann").send();
         const std::string content = co_await r.body().text();
         fmt::print("{}", content);
     });

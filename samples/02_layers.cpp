@@ -43,15 +43,18 @@ const auto greet = [](http::request r) -> awaitable<http::response> {
 };
 
 awaitable<void> show(bool locked) {
-    auto app = log_slow(200ms) >> http::timeout(5s) >> optional_layer(locked, require_token("s3cret")) >>
-               layer_fn(lower_case_host) >> greet;
+    auto app = log_slow(200ms) >> http::timeout(5s) >>
+               optional_layer(locked, require_token("s3cret")) >> layer_fn(lower_case_host) >>
+               greet;
     http::client client{testing::mock_connector(http::server(app))};
     http::response without = co_await client.get("http://SHOP.test/").send();
-    http::response with =
-        co_await client.get("http://SHOP.test/").header("Host", "SHOP.test").header("Authorization", "Bearer s3cret").send();
+    http::response with = co_await client.get("http://SHOP.test/")
+                              .header("Host", "SHOP.test")
+                              .header("Authorization", "Bearer s3cret")
+                              .send();
     const std::string content = co_await with.body().text();
-    fmt::print("locked={}: without a token {}, with it {} {}", locked, without.status().code(), with.status().code(),
-               content);
+    fmt::print("locked={}: without a token {}, with it {} {}", locked, without.status().code(),
+               with.status().code(), content);
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ void check(bool holds, const char* what) {
 
 /// The code under test: asks a stock service, and does not wait for it for more than two seconds.
 awaitable<int> items_left(http::client stock, std::string item) {
-    auto answer = co_await attempt(stock.get("http://stock.test/left").query("item", item).timeout(2s).send());
+    auto answer = co_await attempt(
+        stock.get("http://stock.test/left").query("item", item).timeout(2s).send());
     if (!answer) co_return -1;
     if (answer->status() != 200) co_return 0;
     const std::string text = co_await answer->body().text();

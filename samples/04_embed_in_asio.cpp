@@ -39,12 +39,15 @@ int main() {
 
     asio::co_spawn(control,
                    http::serve("127.0.0.1:0", hello,
-                               {.drain = 5s, .on_listening = [&](const auto& at) { listening.set_value(at); }}),
-                   asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr e) { ended.set_value(e); }));
+                               {.drain = 5s,
+                                .on_listening = [&](const auto& at) { listening.set_value(at); }}),
+                   asio::bind_cancellation_slot(stop.slot(),
+                                                [&](std::exception_ptr e) { ended.set_value(e); }));
 
     const std::string at = weft::net::to_string(listening.get_future().get());
     http::client client;
-    std::future<http::response> reply = client.get("http://" + at + "/?name=Asio")(asio::use_future);
+    std::future<http::response> reply =
+        client.get("http://" + at + "/?name=Asio")(asio::use_future);
     fmt::print("the server answered {}\n", reply.get().status().code());
 
     // Cancelling drains: the server stops listening, and its connections finish what they are at.

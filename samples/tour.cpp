@@ -15,12 +15,20 @@ using namespace weft;
 using namespace std::literals;
 namespace asio = boost::asio;
 
-namespace {
-
-/// What a layer notes about a request; the formatter lets history() print it.
+/// What the service notes about a request; the formatter lets history() print it.
 struct greeted {
     std::string name;
 };
+
+template <>
+struct fmt::formatter<greeted> : fmt::formatter<std::string_view> {
+    template <class Context>
+    auto format(const greeted& g, Context& out) const {
+        return fmt::formatter<std::string_view>::format(g.name, out);
+    }
+};
+
+namespace {
 
 /// The service of this tour: from a request to a response, and nothing else.
 const auto greet = [](http::request r) -> awaitable<http::response> {
@@ -85,7 +93,8 @@ awaitable<void> over_tcp() {
         scope.spawn(server);
         const std::optional<net::endpoint> at = co_await listening.receive();
         http::client client;
-        http::response r = co_await client.get("http://" + net::to_string(*at) + "/?name=TCP").send();
+        http::response r =
+            co_await client.get("http://" + net::to_string(*at) + "/?name=TCP").send();
         const std::string content = co_await r.body().text();
         fmt::print("3. over TCP, at {}: {} {}\n", net::to_string(*at), r.status().code(), content);
     });
@@ -101,7 +110,8 @@ awaitable<void> behind_layers() {
     auto app = log_slow(200ms) >> count_calls(calls) >> note >> greet;
     http::response r = co_await app.serve(http::request(http::method::get, "/?name=layers"));
     const std::string content = co_await r.body().text();
-    fmt::print("4. behind three layers:      {} {}; {} call(s) counted\n", r.status().code(), content, calls);
+    fmt::print("4. behind three layers:      {} {}; {} call(s) counted\n", r.status().code(),
+               content, calls);
     say("   what its history saw:");
     for (const history_entry& e : r.extensions().history())
         fmt::print("     #{} {}{}\n", e.order(), e.type(), e.text() ? " = " + *e.text() : "");
@@ -115,22 +125,15 @@ awaitable<void> a_timeout() {
     };
     http::client client{testing::mock_connector(http::server(http::timeout(5s) >> slow))};
     const auto executor = co_await asio::this_coro::executor;
-    const clock& time = context_info::of(executor).clock();
+    const auto& time = context_info::of(executor).clock();
     const auto start = time.now();
     http::response r = co_await client.get("http://tour.test/").send();
     const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(time.now() - start);
-    fmt::print("5. a limit in virtual time:  {} after {} ms that nobody waited for\n", r.status().code(), waited.count());
+    fmt::print("5. a limit in virtual time:  {} after {} ms that nobody waited for\n",
+               r.status().code(), waited.count());
 }
 
 }  // namespace
-
-template <>
-struct fmt::formatter<greeted> : fmt::formatter<std::string_view> {
-    template <class Context>
-    auto format(const greeted& g, Context& out) const {
-        return fmt::formatter<std::string_view>::format(g.name, out);
-    }
-};
 
 int main() {
     say("weft: a tour of one service");

@@ -31,12 +31,14 @@ void write_date(char* out, std::chrono::sys_seconds when) noexcept {
 }
 
 std::string_view date_text::now(context_info& context) {
-    const std::uint64_t coarse = context.deadlines().coarse_milliseconds().load(std::memory_order_relaxed);
+    const std::uint64_t coarse =
+        context.deadlines().coarse_milliseconds().load(std::memory_order_relaxed);
     if (coarse >= stale_at_) {
         const auto wall = context.clock().wall_now();
         const auto second = std::chrono::floor<std::chrono::seconds>(wall);
         write_date(text_.data(), second);
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(second + std::chrono::seconds(1) - wall);
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(second + std::chrono::seconds(1) - wall);
         context.deadlines().refresh();
         stale_at_ = context.deadlines().coarse_milliseconds().load(std::memory_order_relaxed) +
                     static_cast<std::uint64_t>(left.count());

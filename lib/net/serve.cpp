@@ -24,7 +24,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-void tell_stderr(const failure& f) { fmt::print(stderr, "weft: a connection failed: {}\n", f.what()); }
+void tell_stderr(const failure& f) {
+    fmt::print(stderr, "weft: a connection failed: {}\n", f.what());
+}
 
 /// One core's part of a server: its listener, its service, its connections.
 class core_server {
@@ -46,8 +48,9 @@ class core_server {
     awaitable<void> accept(task_scope& scope) {
         while (io::stream connection = co_await listener_.accept()) {
             live_.fetch_add(1, std::memory_order_relaxed);
-            scope.spawn_supervised(serve_one(std::move(connection)),
-                                   [this](const failure& f, std::source_location) { options_.on_failure(f); });
+            scope.spawn_supervised(
+                serve_one(std::move(connection)),
+                [this](const failure& f, std::source_location) { options_.on_failure(f); });
         }
         accepting_ = false;
         settle();
@@ -76,7 +79,8 @@ class core_server {
             thrown = std::current_exception();
         }
         // Out of time: leaving the scope cancels what is left.
-        if (thrown && failure::from(thrown).kind() != failure_kind::timeout) std::rethrow_exception(thrown);
+        if (thrown && failure::from(thrown).kind() != failure_kind::timeout)
+            std::rethrow_exception(thrown);
     }
 
     tcp::listener listener_;
@@ -109,7 +113,8 @@ awaitable<void> serve(std::string address, core_factory make, serve_options opti
     if (!options.on_failure) options.on_failure = tell_stderr;
     const asio::any_io_executor here = co_await asio::this_coro::executor;
     std::vector<asio::any_io_executor> cores;
-    if (runtime* owner = context_info::of(here).owner()) cores.assign(owner->cores().begin(), owner->cores().end());
+    if (runtime* owner = context_info::of(here).owner())
+        cores.assign(owner->cores().begin(), owner->cores().end());
     if (cores.size() < 2) cores.assign(1, here);
 
     tcp::listen_options listening;

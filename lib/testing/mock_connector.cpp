@@ -18,7 +18,8 @@ struct mock_connector::state {
     std::atomic<std::size_t> connections{0};
 };
 
-mock_connector::mock_connector(any_service<io::stream, void> server, task_scope* scope, std::size_t capacity)
+mock_connector::mock_connector(any_service<io::stream, void> server, task_scope* scope,
+                               std::size_t capacity)
     : state_(std::make_shared<state>(std::move(server), scope, capacity)) {}
 
 std::size_t mock_connector::connections() const noexcept {
@@ -30,12 +31,14 @@ awaitable<io::stream> mock_connector::serve(net::connect_request to) const {
     auto executor = co_await boost::asio::this_coro::executor;
     task_scope* scope = state->scope ? state->scope : context_info::of(executor).test_root();
     if (!scope)
-        throw failure(failure_kind::invalid_input, "a mock_connector connects inside testing::run, or with a task_scope")
+        throw failure(failure_kind::invalid_input,
+                      "a mock_connector connects inside testing::run, or with a task_scope")
             .with("host", to.host);
     auto [near, far] = io::duplex(executor, state->capacity);
     state->connections.fetch_add(1, std::memory_order_relaxed);
     // The server is kept for as long as it serves.
-    auto serve = [](std::shared_ptr<mock_connector::state> s, io::stream stream) -> awaitable<void> {
+    auto serve = [](std::shared_ptr<mock_connector::state> s,
+                    io::stream stream) -> awaitable<void> {
         co_await s->server.serve(std::move(stream));
     };
     scope->spawn(serve(state, std::move(far)));

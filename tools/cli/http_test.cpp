@@ -32,10 +32,12 @@ std::optional<Number> number(std::string_view text) {
 
 /// `n` letters x, made as they are pulled.
 http::body letters(std::uint64_t n, bool announce_size) {
-    const bytes block(std::string(static_cast<std::size_t>(std::min<std::uint64_t>(n, chunk_size)), 'x'));
+    const bytes block(
+        std::string(static_cast<std::size_t>(std::min<std::uint64_t>(n, chunk_size)), 'x'));
     auto make = [left = n, block]() mutable -> awaitable<std::optional<bytes>> {
         if (left == 0) co_return std::nullopt;
-        bytes piece = block.slice(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk_size)));
+        bytes piece =
+            block.slice(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk_size)));
         left -= piece.size();
         co_return piece;
     };
@@ -96,7 +98,8 @@ awaitable<http::response> http_test(http::request r) {
     if (slash == path.npos) co_return not_found();
     const std::string_view what = path.substr(1, slash - 1);
     const std::string_view rest = path.substr(slash + 1);
-    if (what != "bytes" && what != "stream" && what != "status" && what != "delay") co_return not_found();
+    if (what != "bytes" && what != "stream" && what != "status" && what != "delay")
+        co_return not_found();
     const auto n = number<std::uint64_t>(rest);
     if (!n) co_return not_found();
     if (!get) co_return only("GET, HEAD");
@@ -106,10 +109,12 @@ awaitable<http::response> http_test(http::request r) {
         co_return answer;
     }
     if (what == "status") {
-        if (*n < 200 || *n > 599) co_return http::text("a status is 200 to 599\n", http::status::bad_request);
+        if (*n < 200 || *n > 599)
+            co_return http::text("a status is 200 to 599\n", http::status::bad_request);
         co_return http::text(std::to_string(*n) + "\n", static_cast<int>(*n));
     }
-    if (*n > 600'000) co_return http::text("a delay is at most 600000 ms\n", http::status::bad_request);
+    if (*n > 600'000)
+        co_return http::text("a delay is at most 600000 ms\n", http::status::bad_request);
     co_await sleep_for(std::chrono::milliseconds(*n));
     co_return http::text("waited " + std::to_string(*n) + " ms\n");
 }

@@ -2,11 +2,11 @@
 
 // The weft command: `weft serve` and `weft send`.
 
+#include "commands.hpp"
+
 #include <cstdio>
 #include <span>
 #include <string_view>
-
-#include "commands.hpp"
 
 namespace {
 

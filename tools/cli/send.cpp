@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "commands.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/http/client.hpp>
 #include <weft/runtime/context.hpp>
@@ -18,11 +19,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
-#include "commands.hpp"
+#include <unistd.h>
 
 namespace weft::cli {
 
@@ -32,7 +32,8 @@ constexpr std::string_view usage =
     "usage: weft send [METHOD] URL [OPTIONS]     (curl's options)\n"
     "  -X METHOD              the method; GET, or POST with a body\n"
     "  -H 'Name: value'       a field; 'Name:' leaves out one that would be sent\n"
-    "  -d DATA                a form body (application/x-www-form-urlencoded); @FILE without its line ends\n"
+    "  -d DATA                a form body (application/x-www-form-urlencoded); @FILE without its "
+    "line ends\n"
     "  --data-binary DATA     a body as it is; @FILE, @- is standard input\n"
     "  -o FILE                writes the body to FILE, with a progress bar on a terminal\n"
     "  -i                     shows the response's head\n"
@@ -114,7 +115,8 @@ void add_data(send_arguments& a, std::string_view value, bool form) {
 
 void add_header(send_arguments& a, std::string_view text) {
     const std::size_t colon = text.find(':');
-    if (colon == text.npos) throw usage_error{fmt::format("-H takes 'Name: value', not '{}'", text)};
+    if (colon == text.npos)
+        throw usage_error{fmt::format("-H takes 'Name: value', not '{}'", text)};
     std::string_view value = text.substr(colon + 1);
     while (value.starts_with(' ')) value.remove_prefix(1);
     if (value.empty())
@@ -135,26 +137,42 @@ send_arguments parse(std::span<char*> arguments) {
         const std::string_view option = arguments[i];
         const auto value = [&]() -> std::string_view {
             if (option.size() > 2 && option[0] == '-' && option[1] != '-') return option.substr(2);
-            if (i + 1 >= arguments.size()) throw usage_error{fmt::format("{} needs a value", option)};
+            if (i + 1 >= arguments.size())
+                throw usage_error{fmt::format("{} needs a value", option)};
             return arguments[++i];
         };
         const std::string_view brief = option.substr(0, 2);
-        if (option == "--data-binary") add_data(a, value(), false);
-        else if (option == "--max-time") a.max_time = seconds(option, value());
-        else if (option == "--connect-timeout") a.connect_timeout = seconds(option, value());
-        else if (option == "-i") a.include = true;
-        else if (option == "-v") a.verbose = true;
-        else if (option == "-s") a.silent = true;
-        else if (option == "-f") a.fail = true;
-        else if (brief == "-X") a.method = value();
-        else if (brief == "-H") add_header(a, value());
-        else if (brief == "-d") add_data(a, value(), true);
-        else if (brief == "-o") a.output = value();
-        else if (option.starts_with("-")) throw usage_error{fmt::format("no option '{}'", option)};
-        else if (a.method.empty() && a.url.empty() && is_method(option) && option.find('.') == option.npos)
+        if (option == "--data-binary")
+            add_data(a, value(), false);
+        else if (option == "--max-time")
+            a.max_time = seconds(option, value());
+        else if (option == "--connect-timeout")
+            a.connect_timeout = seconds(option, value());
+        else if (option == "-i")
+            a.include = true;
+        else if (option == "-v")
+            a.verbose = true;
+        else if (option == "-s")
+            a.silent = true;
+        else if (option == "-f")
+            a.fail = true;
+        else if (brief == "-X")
+            a.method = value();
+        else if (brief == "-H")
+            add_header(a, value());
+        else if (brief == "-d")
+            add_data(a, value(), true);
+        else if (brief == "-o")
+            a.output = value();
+        else if (option.starts_with("-"))
+            throw usage_error{fmt::format("no option '{}'", option)};
+        else if (a.method.empty() && a.url.empty() && is_method(option) &&
+                 option.find('.') == option.npos)
             a.method = option;
-        else if (a.url.empty()) a.url = option;
-        else throw usage_error{fmt::format("unexpected argument '{}'", option)};
+        else if (a.url.empty())
+            a.url = option;
+        else
+            throw usage_error{fmt::format("unexpected argument '{}'", option)};
     }
     if (a.url.empty()) throw usage_error{"say which URL"};
     if (a.url.find("://") == a.url.npos) a.url.insert(0, "http://");
@@ -182,9 +200,10 @@ class progress_bar {
         const double mib = static_cast<double>(done) / (1024 * 1024);
         const double rate = mib / std::chrono::duration<double>(now - start_).count();
         if (total_ && *total_ > 0) {
-            const auto filled = static_cast<std::size_t>(30.0 * static_cast<double>(done) / static_cast<double>(*total_));
-            fmt::print(stderr, "\r[{:<30}] {:3}% {:.1f} MiB {:.1f} MiB/s ", std::string(filled, '#'), done * 100 / *total_,
-                       mib, rate);
+            const auto filled = static_cast<std::size_t>(30.0 * static_cast<double>(done) /
+                                                         static_cast<double>(*total_));
+            fmt::print(stderr, "\r[{:<30}] {:3}% {:.1f} MiB {:.1f} MiB/s ",
+                       std::string(filled, '#'), done * 100 / *total_, mib, rate);
         } else {
             fmt::print(stderr, "\r{:.1f} MiB {:.1f} MiB/s ", mib, rate);
         }
@@ -230,7 +249,9 @@ awaitable<int> exchange(const send_arguments& a) {
     http::response r = co_await std::move(builder).send();
     if (a.verbose) fmt::print(stderr, "< {}{}<\n", status_line(r), fields_of(r.headers(), "< "));
     if (a.fail && r.status().is_error()) {
-        if (!a.silent) fmt::print(stderr, "weft send: the server answered {} {}\n", r.status().code(), r.reason());
+        if (!a.silent)
+            fmt::print(stderr, "weft send: the server answered {} {}\n", r.status().code(),
+                       r.reason());
         co_return exit_status::http_error;
     }
     std::FILE* out = stdout;
@@ -266,11 +287,16 @@ awaitable<int> exchange(const send_arguments& a) {
 
 int status_of(const failure& f) {
     switch (f.kind()) {
-        case failure_kind::timeout: return timed_out;
-        case failure_kind::invalid_input: return bad_url;
-        case failure_kind::unavailable: return f.delivered() == delivery::not_sent ? cannot_connect : receive_error;
-        case failure_kind::protocol: return receive_error;
-        default: return failed;
+        case failure_kind::timeout:
+            return timed_out;
+        case failure_kind::invalid_input:
+            return bad_url;
+        case failure_kind::unavailable:
+            return f.delivered() == delivery::not_sent ? cannot_connect : receive_error;
+        case failure_kind::protocol:
+            return receive_error;
+        default:
+            return failed;
     }
 }
 

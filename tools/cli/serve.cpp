@@ -1,4 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "commands.hpp"
+#include "http_test.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/http/serve.hpp>
 #include <weft/net/serve.hpp>
@@ -10,9 +12,6 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
-
-#include "commands.hpp"
-#include "http_test.hpp"
 
 namespace weft::cli {
 
@@ -64,9 +63,12 @@ int serve(std::span<char*> arguments) {
             wanted.bind = value();
         } else if (a == "--threads") {
             const std::string_view text = value();
-            const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), wanted.threads);
-            if (ec != std::errc() || end != text.data() + text.size() || wanted.threads == 0 || wanted.threads > 1024)
-                return wrong(fmt::format("--threads takes a number from 1 to 1024, not '{}'", text));
+            const auto [end, ec] =
+                std::from_chars(text.data(), text.data() + text.size(), wanted.threads);
+            if (ec != std::errc() || end != text.data() + text.size() || wanted.threads == 0 ||
+                wanted.threads > 1024)
+                return wrong(
+                    fmt::format("--threads takes a number from 1 to 1024, not '{}'", text));
         } else if (a.starts_with("-") || !wanted.what.empty()) {
             return wrong(fmt::format("unexpected argument '{}'", a));
         } else {

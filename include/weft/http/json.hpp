@@ -30,12 +30,15 @@ boost::json::value parse_json(std::string_view text);
 
 template <class T>
 struct json_access {
-    static std::string encode(const T& value) { return boost::json::serialize(boost::json::value_from(value)); }
+    static std::string encode(const T& value) {
+        return boost::json::serialize(boost::json::value_from(value));
+    }
     static T decode(std::string_view text) {
         const boost::json::value parsed = parse_json(text);
         auto converted = boost::json::try_value_to<T>(parsed);
         if (converted.has_error())
-            throw failure(failure_kind::protocol, converted.error(), "the JSON has another shape than asked for");
+            throw failure(failure_kind::protocol, converted.error(),
+                          "the JSON has another shape than asked for");
         return std::move(*converted);
     }
 };

@@ -54,11 +54,13 @@ awaitable<void> serve(std::string address, app_factory make, serve_options optio
 template <class App>
 awaitable<void> serve(std::string address, App app, serve_options options = {}) {
     if constexpr (is_per_core<App>) {
-        return detail::serve(std::move(address), [app = std::move(app)]() -> any_app { return any_app(app.make()); },
-                             std::move(options));
+        return detail::serve(
+            std::move(address), [app = std::move(app)]() -> any_app { return any_app(app.make()); },
+            std::move(options));
     } else {
-        return detail::serve(std::move(address), [app = any_app(std::move(app))] { return app; },
-                             std::move(options));
+        return detail::serve(
+            std::move(address), [app = any_app(std::move(app))] { return app; },
+            std::move(options));
     }
 }
 

@@ -61,7 +61,8 @@ class log_slow : public pipeable {
     }
 
   private:
-    void tell(const extensions& ext, std::string_view name, clock::duration took, bool failed) const {
+    void tell(const extensions& ext, std::string_view name, clock::duration took,
+              bool failed) const {
         if (took <= limit_) return;
         if (!observer_of(ext)) ext.insert(fallback_);
         using std::chrono::milliseconds;

@@ -17,7 +17,8 @@ namespace weft {
 /// coroutine per call.
 class timeout : public pipeable {
   public:
-    explicit timeout(clock::duration limit, std::source_location where = std::source_location::current())
+    explicit timeout(clock::duration limit,
+                     std::source_location where = std::source_location::current())
         : limit_(limit), where_(where) {}
 
     template <class Req, class Next>

@@ -61,7 +61,9 @@ awaitable<void> serve(std::string address, Service service, serve_options option
     if constexpr (is_per_core<Service>)
         make = [service = std::move(service)] { return detail::core_service{service.make()}; };
     else
-        make = [service = any_service<io::stream, void>(std::move(service))] { return detail::core_service{service}; };
+        make = [service = any_service<io::stream, void>(std::move(service))] {
+            return detail::core_service{service};
+        };
     return detail::serve(std::move(address), std::move(make), std::move(options));
 }
 

@@ -60,7 +60,8 @@ class told_child final : public family {
 /// awaited graceful goes on as if there had been none. `work` is kept for as long as it runs. Costs a child coroutine.
 template <class F>
     requires std::same_as<std::invoke_result_t<F&, event&>, awaitable<void>>
-[[nodiscard]] awaitable<void> graceful(F work, std::source_location where = std::source_location::current()) {
+[[nodiscard]] awaitable<void> graceful(
+    F work, std::source_location where = std::source_location::current()) {
     auto executor = co_await boost::asio::this_coro::executor;
     context_info& info = context_info::of(executor);
     detail::told_child one(std::move(executor), info);
@@ -70,7 +71,8 @@ template <class F>
         detail::suspend_into<detail::family> op{&one};
         co_await std::move(op);
     }
-    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_terminal_cancellation());
+    co_await boost::asio::this_coro::reset_cancellation_state(
+        boost::asio::enable_terminal_cancellation());
     one.take();
 }
 

@@ -22,7 +22,8 @@ struct call_outcome {
 };
 
 awaitable<call_outcome> outcome_of(awaitable<response> call);
-awaitable<response> answer_within(clock::duration limit, awaitable<response> call, std::source_location where);
+awaitable<response> answer_within(clock::duration limit, awaitable<response> call,
+                                  std::source_location where);
 
 }  // namespace detail
 
@@ -36,7 +37,8 @@ awaitable<response> answer_within(clock::duration limit, awaitable<response> cal
 /// per request.
 class timeout : public pipeable {
   public:
-    explicit timeout(clock::duration limit, std::source_location where = std::source_location::current())
+    explicit timeout(clock::duration limit,
+                     std::source_location where = std::source_location::current())
         : limit_(limit), where_(where) {}
 
     template <class Next>
