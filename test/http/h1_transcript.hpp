@@ -32,7 +32,7 @@ class pending_input {
         memory_ = std::move(next);
         size_ = kept + more.size();
     }
-    std::unique_ptr<char[]> memory_{new char[0]};
+    std::unique_ptr<char[]> memory_;
     std::size_t size_ = 0;
 };
 
@@ -76,7 +76,7 @@ std::string transcript(std::span<const std::string_view> pieces, const limits& l
     pending_input in;
     Decoder decoder(l);
     body_decoder body;
-    enum class place { head, content, upgraded, refused } at = place::head;
+    enum class place { in_head, in_content, upgraded, refused } at = place::in_head;
 
     const auto refuse = [&](const error& e) {
         messages.push_back(fmt::format("!{} {}", to_string(e.why()), e.status().code()));
@@ -90,12 +90,12 @@ std::string transcript(std::span<const std::string_view> pieces, const limits& l
         if (show_fields) messages.back() += " " + describe(h.headers());
         body = body_decoder(t.body, l);
         content.clear();
-        at = t.body.how == framing::kind::upgrade ? place::upgraded : place::content;
+        at = t.body.how == framing::kind::upgrade ? place::upgraded : place::in_content;
     };
     const auto end_of_content = [&] {
         if (!content.empty()) messages.back() += fmt::format(" \"{}\"", content);
         if (!body.trailers().empty()) messages.back() += " " + describe(body.trailers());
-        at = place::head;
+        at = place::in_head;
     };
     const auto decode_head = [&] {
         const progress p = decoder.decode(in.view(), context...);
@@ -114,16 +114,16 @@ std::string transcript(std::span<const std::string_view> pieces, const limits& l
     for (const std::string_view piece : pieces) {
         in.add(piece);
         bool again = true;
-        while (again && (at == place::head || at == place::content))
-            again = at == place::head ? decode_head() : decode_content();
+        while (again && (at == place::in_head || at == place::in_content))
+            again = at == place::in_head ? decode_head() : decode_content();
     }
-    if (at == place::content) {
+    if (at == place::in_content) {
         if (body.end_of_input().what == body_step::event::end) {
             end_of_content();
         } else {
             refuse(body.error());
         }
-    } else if (at == place::head && !in.view().empty()) {
+    } else if (at == place::in_head && !in.view().empty()) {
         messages.emplace_back("...");
     } else if (at == place::upgraded) {
         messages.push_back(fmt::format("rest:{}", in.view().size()));
