@@ -8,7 +8,7 @@
 #include <boost/version.hpp>
 
 #if !defined(__clang__) && defined(__GNUC__) && __GNUC__ < 14
-#error "weft needs Clang >= 16 or GCC >= 14: this GCC miscompiles coroutines (docs/decisions/001-compilers.md)."
+#error "weft needs Clang >= 16 or GCC >= 14: this GCC miscompiles coroutines."
 #endif
 #if defined(__clang__) && __clang_major__ < 16
 #error "weft needs Clang >= 16 or GCC >= 14."
@@ -17,5 +17,5 @@
 #error "weft needs Boost >= 1.83."
 #endif
 #if defined(BOOST_ASIO_SEPARATE_COMPILATION) || defined(BOOST_ASIO_DYN_LINK)
-#error "weft is built with header-only Boost.Asio; BOOST_ASIO_SEPARATE_COMPILATION beside it breaks the one-definition rule."
+#error "weft needs header-only Asio: no BOOST_ASIO_SEPARATE_COMPILATION beside it."
 #endif

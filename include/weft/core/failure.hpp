@@ -47,7 +47,8 @@ std::string_view to_string(delivery) noexcept;
 ///     throw failure(failure_kind::timeout, "no response header within 30 s")
 ///         .with("host", host).in(failure_domain::transport).delivered(delivery::unknown);
 ///
-///     if (auto r = co_await attempt(client.get(url).send()); !r && r.error().kind() == failure_kind::timeout) ...
+///     auto r = co_await attempt(client.get(url).send());
+///     if (!r && r.error().kind() == failure_kind::timeout) ...
 ///
 /// Copying shares the content and never throws. `what()` is the message, the context and the chain of causes on one line.
 /// Context values are printed: never put a secret in one. Const access is safe from several threads.

@@ -31,7 +31,7 @@ class request_builder;
 /// An HTTP client: a service from request to response, with spellings for the common cases.
 ///
 ///     http::client client;
-///     auto w = co_await client.get("https://api.test/w").query("q", "Gent").timeout(2s).as<weather>();
+///     auto w = co_await client.get(url).query("q", "Gent").timeout(2s).as<weather>();
 ///     auto r = co_await weft::attempt(client.post(url).json(w).send());
 ///
 /// A response of any status is a response: `error_for_status()` makes 4xx and 5xx failures for those who want that.

@@ -42,7 +42,7 @@ awaitable<void> serve(std::string address, app_factory make, serve_options optio
 ///     return weft::run(http::serve("0.0.0.0:8080", hello));
 ///     return weft::runtime{{.threads = 8}}.run(http::serve("0.0.0.0:8080", per_core(make_app)));
 ///     asio::co_spawn(pool, http::serve("127.0.0.1:0", app, {.on_listening = print}),
-///                    asio::bind_cancellation_slot(stop.slot(), handler));       // inside an existing Asio program
+///                    asio::bind_cancellation_slot(stop.slot(), handler));
 ///
 /// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the core that accepted it;
 /// `app` is then shared by the cores, unless it is a per_core. On any other executor there is one listener, and each

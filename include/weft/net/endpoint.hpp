@@ -24,7 +24,8 @@ std::string to_string(const endpoint& e);
 
 /// Who is at the other end of a connection; in the extensions of the stream.
 ///
-///     if (auto* peer = stream.extensions().get<net::peer_endpoint>()) log(net::to_string(peer->value));
+///     auto* peer = stream.extensions().get<net::peer_endpoint>();
+///     if (peer) log(net::to_string(peer->value));
 struct peer_endpoint {
     endpoint value;
     friend bool operator==(const peer_endpoint&, const peer_endpoint&) = default;

@@ -44,7 +44,9 @@ awaitable<void> serve(std::string address, core_factory make, serve_options opti
 
 /// Serves a service of streams on a TCP address: "127.0.0.1:8080", "[::1]:0", ":80" (all addresses).
 ///
-///     auto greet = [](io::stream s) -> awaitable<void> { co_await s.write(bytes::literal("hello")); };
+///     auto greet = [](io::stream s) -> awaitable<void> {
+///         co_await s.write(bytes::literal("hello"));
+///     };
 ///     return weft::run(net::serve("127.0.0.1:7", greet));
 ///
 /// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the core that accepted it;

@@ -19,11 +19,11 @@ namespace weft {
 
 /// A queue of at most `capacity` values between coroutines, with an end: many may send, many may receive.
 ///
-///     channel<job> jobs{16};                                          // outlives everybody who uses it
+///     channel<job> jobs{16};            // outlives everybody who uses it
 ///     s.spawn([&]() -> awaitable<void> {
-///         while (auto j = co_await jobs.receive()) co_await j->run(); // nullopt: closed, and nothing is left
+///         while (auto j = co_await jobs.receive()) co_await j->run();
 ///     });
-///     co_await jobs.send(job{1});                                     // waits while 16 are queued
+///     co_await jobs.send(job{1});       // waits while 16 are queued
 ///     jobs.close();
 ///
 /// **Order.** Values arrive in the order of their sends; senders and receivers have their turns first come first served.

@@ -35,7 +35,7 @@ using failure_observer = std::function<void(const failure&, std::source_location
 ///         s.spawn(heartbeat(peer));                           // its failure ends the scope
 ///         for (;;) {
 ///             auto conn = co_await listener.accept();
-///             s.spawn_supervised(serve(std::move(conn)), log_it);   // its failure ends nothing else
+///             s.spawn_supervised(serve(std::move(conn)), log_it);  // ends nothing else
 ///         }
 ///     });                                                     // here all of them have ended
 ///
