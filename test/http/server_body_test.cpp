@@ -111,8 +111,8 @@ TEST_CASE("a body that outlives its connection fails and does not dangle") {
         auto pulled = co_await attempt(kept->body().next());
         REQUIRE(!pulled);
         CHECK(pulled.error().kind() == failure_kind::unavailable);
+        kept.reset();
     });
-    kept.reset();
 }
 
 TEST_CASE("what follows a response is not taken by a body that was kept") {
@@ -132,6 +132,7 @@ TEST_CASE("what follows a response is not taken by a body that was kept") {
         co_await c.say("defghij" + get);
         std::string next = co_await c.until("got");
         CHECK(next.starts_with("HTTP/1.1 200 OK"));
+        kept.reset();
     });
 }
 
