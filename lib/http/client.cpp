@@ -6,14 +6,15 @@
 #include <weft/runtime/run_on.hpp>
 #include <weft/runtime/with_deadline.hpp>
 
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution/context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -59,6 +60,7 @@ struct client::state : std::enable_shared_from_this<client::state> {
     std::map<place, std::vector<connection_ptr>> idle;
 
     awaitable<response> serve(http::request r);
+    static awaitable<std::optional<response>> try_exchange(connection_ptr use, http::request* r);
     awaitable<connection_ptr> open(const detail::destination& to, asio::any_io_executor home);
     connection_ptr take(const place& at);
     void give_back(const place& at, const connection_ptr& c);
@@ -108,7 +110,8 @@ void client::state::close_idle() {
     for (auto& [at, connections] : all)
         for (auto& c : connections) {
             auto executor = c->get_executor();
-            asio::dispatch(executor, [c = std::move(c)] {
+            // Not from inside of what may be running just now.
+            asio::post(executor, [c = std::move(c)] {
                 c->on_free = nullptr;
                 c->close();
             });
@@ -131,7 +134,7 @@ awaitable<connection_ptr> client::state::open(const detail::destination& to, asi
     }
     if (thrown) {
         const failure cause = failure::from(std::move(thrown));
-        if (cause.kind() == failure_kind::cancelled) throw cause;
+        if (cause.kind() == failure_kind::cancelled) throw failure(cause).delivered(delivery::not_sent);
         throw failure(cause.kind(), cause.code(), "cannot connect to " + to.authority)
             .in(cause.domain())
             .delivered(delivery::not_sent)
@@ -153,6 +156,16 @@ awaitable<connection_ptr> client::state::open(const detail::destination& to, asi
     co_return made;
 }
 
+/// On a kept connection; nothing when it turns out not to be good any more, and then `*r` is untouched.
+awaitable<std::optional<response>> client::state::try_exchange(connection_ptr use, http::request* r) {
+    if (!use->idle()) {
+        use->close();
+        co_return std::nullopt;
+    }
+    std::optional<response> answer = co_await use->exchange(std::move(*r));
+    co_return answer;
+}
+
 awaitable<response> client::state::serve(http::request r) {
     const detail::destination to = detail::destination_of(r);
     detail::prepare(r, to, options.user_agent);
@@ -162,12 +175,17 @@ awaitable<response> client::state::serve(http::request r) {
             .with("host", to.host);
     const asio::any_io_executor home = co_await asio::this_coro::executor;
     const place at{to.host, to.port, context_of(home)};
-    connection_ptr use;
-    while ((use = take(at))) {
-        // Whether it is still good can be told on its own executor only; exchange() asks again there.
-        if (use->get_executor() != home || use->idle()) break;
+    while (connection_ptr kept = take(at)) {
+        // Whether it is still good can be told on its own executor only.
+        const asio::any_io_executor lane = kept->get_executor();
+        std::optional<response> answer;
+        if (lane == home)
+            answer = co_await try_exchange(std::move(kept), &r);
+        else
+            answer = co_await run_on(lane, try_exchange(std::move(kept), &r));
+        if (answer) co_return std::move(*answer);
     }
-    if (!use) use = co_await open(to, home);
+    connection_ptr use = co_await open(to, home);
     if (use->get_executor() == home) co_return co_await use->exchange(std::move(r));
     const asio::any_io_executor lane = use->get_executor();
     co_return co_await run_on(lane, use->exchange(std::move(r)));

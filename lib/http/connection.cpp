@@ -4,7 +4,10 @@
 #include <weft/runtime/run_on.hpp>
 #include <weft/runtime/semaphore.hpp>
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <utility>
@@ -23,7 +26,8 @@ struct connection::state {
           driver(std::make_shared<detail::h1_client_connection>(std::move(s), options)),
           turn(1) {}
     ~state() {
-        asio::dispatch(driver->get_executor(), [d = driver] {
+        // Not from inside of what may be running just now.
+        asio::post(driver->get_executor(), [d = driver] {
             d->on_free = nullptr;
             if (d->idle()) d->close();
         });
@@ -32,40 +36,44 @@ struct connection::state {
     const client_options options;
     std::shared_ptr<detail::h1_client_connection> driver;
     semaphore turn;
+    semaphore::permit current;  // of the exchange that is under way
 };
 
 awaitable<response> connection::serve(http::request r) const {
     auto state = state_;
     const detail::destination to = detail::destination_of(r);
     detail::prepare(r, to, state->options.user_agent);
-    co_await state->turn.acquire();
-    auto exchange = [](std::shared_ptr<connection::state> s, http::request q) -> awaitable<response> {
-        s->driver->on_free = [weak = std::weak_ptr(s)](detail::h1_client_connection& c) {
-            if (auto alive = weak.lock())
-                alive->turn.release();
-            else
-                c.close();
-        };
-        if (!s->driver->idle()) {
-            s->turn.release();
-            throw failure(failure_kind::unavailable, "the connection is closed").delivered(delivery::not_sent);
-        }
+    semaphore::permit turn = co_await state->turn.acquire();
+    auto exchange = [](std::shared_ptr<connection::state> s, semaphore::permit mine,
+                       http::request q) -> awaitable<response> {
+        const auto own = co_await asio::this_coro::cancellation_state;
+        if (own.cancelled() != asio::cancellation_type::none)
+            throw failure(failure_kind::cancelled, asio::error::operation_aborted, "the exchange was cancelled")
+                .delivered(delivery::not_sent);
+        s->current = std::move(mine);  // until on_free
         co_return co_await s->driver->exchange(std::move(q));
     };
     const asio::any_io_executor here = co_await asio::this_coro::executor;
     const asio::any_io_executor there = state->driver->get_executor();
-    if (here == there) co_return co_await exchange(state, std::move(r));
-    co_return co_await run_on(there, exchange(state, std::move(r)));
+    if (here == there) co_return co_await exchange(state, std::move(turn), std::move(r));
+    co_return co_await run_on(there, exchange(state, std::move(turn), std::move(r)));
 }
 
-bool connection::is_open() const noexcept { return !state_->driver->input_end() && !state_->driver->output_end(); }
+bool connection::is_open() const noexcept { return state_->driver->usable(); }
 
 void connection::close() const {
     asio::dispatch(state_->driver->get_executor(), [d = state_->driver] { d->close(); });
 }
 
 awaitable<connection> connect(io::stream stream, client_options options) {
-    co_return connection(std::make_shared<connection::state>(std::move(stream), std::move(options)));
+    auto made = std::make_shared<connection::state>(std::move(stream), std::move(options));
+    made->driver->on_free = [weak = std::weak_ptr(made)](detail::h1_client_connection& c) {
+        if (auto alive = weak.lock())
+            alive->current.release();
+        else
+            c.close();
+    };
+    co_return connection(std::move(made));
 }
 
 }  // namespace weft::http

@@ -82,11 +82,18 @@ awaitable<response> h1_client_connection::exchange(request r) {
     auto keep = shared_from_this();
     idling_ = false;
     disarm_limit();
-    if (!idle())
+    if (!idle()) {
+        if (!busy_) {
+            reusable_ = false;
+            close();
+            if (on_free) on_free(*this);
+        }
         throw failure(failure_kind::unavailable, "the connection cannot take another request")
+            .in(failure_domain::transport)
             .delivered(delivery::not_sent);
+    }
     busy_ = true;
-    sent_any_ = false;
+    const std::uint64_t sent_before = sent_bytes();
     std::exception_ptr thrown;
     try {
         co_return co_await run(std::move(r));
@@ -98,7 +105,7 @@ awaitable<response> h1_client_connection::exchange(request r) {
     inbound_.detach();
     close();
     busy_ = false;
-    const bool sent = sent_any_;
+    const bool sent = sent_bytes() != sent_before;
     if (on_free) on_free(*this);
     throw failure::from(std::move(thrown)).delivered(sent ? delivery::unknown : delivery::not_sent);
 }
@@ -113,6 +120,7 @@ awaitable<response> h1_client_connection::run(request r) {
     else if (*size > 0 || wants_content)
         framing = h1::framing::sized(*size);
     if (!size && r.headers().content_length()) framing = h1::framing::sized(*r.headers().content_length());
+    if (framing.empty()) r.headers().erase(field::expect);  // RFC 9110 10.1.1: only with content
     const bool expects = !framing.empty() && r.headers().has_token(field::expect, "100-continue");
     const bool upgrades = r.headers().contains(field::upgrade);
 
@@ -122,7 +130,6 @@ awaitable<response> h1_client_connection::run(request r) {
     reusable_ = reusable_ && !r.headers().has_token(field::connection, "close");
     if (!reusable_) head.connection = h1::connection::close;
     h1::append(out.text(), r.head(), head);
-    sent_any_ = true;
     if (expects)
         continue_.reset();
     else
@@ -140,8 +147,7 @@ awaitable<response> h1_client_connection::run(request r) {
     }
     answer got = co_await wait_for_head(r);
     const h1::traits traits = got.traits;
-    // An answer before the request was sent to its end: the rest of it is not sent.
-    if (uploading_ || !traits.keep_alive) reusable_ = false;
+    if (!traits.keep_alive) reusable_ = false;
     weft::extensions facts = r.extensions().fork();
     facts.set_egress(stream().extensions().link());
     response result(std::move(got.head), {}, std::move(facts));
@@ -180,6 +186,7 @@ awaitable<h1_client_connection::answer> h1_client_connection::wait_for_head(cons
                      .in(failure_domain::transport));
         }
         if (upload_failure_) std::rethrow_exception(upload_failure_);
+        if (output_end()) stop_upload();  // the server takes no more, but it may have answered
         if (output_end() == io::error_code(asio::error::timed_out))
             fail(failure(failure_kind::timeout, "the server does not take the request")
                      .in(failure_domain::transport)
@@ -202,6 +209,7 @@ awaitable<h1_client_connection::answer> h1_client_connection::wait_for_head(cons
 
 awaitable<io::stream> h1_client_connection::leave_http() {
     reusable_ = false;
+    while (unsent() > 0 && !output_end()) co_await changed.wait();
     cancel_read();
     while (reading()) co_await changed.wait();
     weft::bytes ahead = in.take(in.size());
@@ -229,7 +237,9 @@ void h1_client_connection::released() {
             reusable_ = false;  // refused or cut off: nobody wanted to know, and the connection ends here
         }
     }
-    if (inbound_.is_open() || inbound_.failed() || uploading_ || input_end() || !in.empty()) reusable_ = false;
+    // An answer before the request was sent to its end: the rest of it is not sent.
+    if (uploading_ || unsent() > 0) reusable_ = false;
+    if (inbound_.is_open() || inbound_.failed() || input_end() || output_end() || !in.empty()) reusable_ = false;
     inbound_.detach();
     stop_upload();
     busy_ = false;
@@ -242,22 +252,23 @@ void h1_client_connection::released() {
 void h1_client_connection::start_upload(http::body content, h1::framing framing) {
     auto self = std::static_pointer_cast<h1_client_connection>(shared_from_this());
     uploading_ = true;
-    upload_begun_ = false;
+    upload_begun_ = upload_stopped_ = false;
     asio::co_spawn(get_executor(), upload(std::move(content), framing),
                    asio::bind_cancellation_slot(upload_signal_.slot(), [self](std::exception_ptr e) {
                        self->uploading_ = false;
                        self->upload_begun_ = false;
-                       if (e) {
+                       if (e && !self->upload_stopped_) {
                            // A message that is cut off cannot be mended: the server must not take it for whole.
                            self->upload_failure_ = e;
                            self->reusable_ = false;
+                           self->end_output();
                        }
                        self->changed.wake();
                    }));
 }
 
 void h1_client_connection::stop_upload() {
-    if (!uploading_) return;
+    if (!uploading_ || std::exchange(upload_stopped_, true)) return;
     if (upload_begun_) upload_signal_.emit(asio::cancellation_type::terminal);
     continue_.set();
     output_changed.wake();
@@ -280,7 +291,7 @@ awaitable<void> h1_client_connection::upload(http::body content, h1::framing fra
     if (!continue_.is_set()) co_await wait_for_continue();
     const bool chunked = framing.how == h1::framing::kind::chunked;
     std::uint64_t left = framing.length;
-    while (!output_end() && busy_) {
+    while (!output_end() && !upload_stopped_) {
         std::optional<weft::bytes> chunk = co_await content.next();
         if (!chunk) break;
         if (!chunked) {
@@ -299,9 +310,9 @@ awaitable<void> h1_client_connection::upload(http::body content, h1::framing fra
             flush();
         else
             flush_later();
-        while (unsent() > high_water && !output_end() && busy_) co_await output_changed.wait();
+        while (unsent() > high_water && !output_end() && !upload_stopped_) co_await output_changed.wait();
     }
-    if (output_end() || !busy_) co_return;  // the server takes no more: it may have answered already
+    if (output_end() || upload_stopped_) co_return;  // the server takes no more: it may have answered already
     if (!chunked && left != 0)
         throw failure(failure_kind::invalid_input, "the body is shorter than its Content-Length")
             .with("content_length", static_cast<long long>(framing.length));

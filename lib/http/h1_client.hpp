@@ -27,12 +27,14 @@ class h1_client_connection final : public h1_pump {
     ~h1_client_connection() override = default;
 
     /// Sends the request, whose target and Host field are as they go on the wire, and gives the response. On the
-    /// connection's executor, and only while the connection is idle. When it throws, the connection is closed; the
-    /// failure's delivery() is not_sent as long as no byte was.
+    /// connection's executor, and only while the connection is idle. When it throws, the connection is closed, on_free
+    /// was called, and the failure's delivery() is not_sent as long as no byte was.
     awaitable<response> exchange(request r);
 
     /// Whether the next exchange may begin: the connection is open, and nothing came in unasked.
     [[nodiscard]] bool idle();
+    /// The same without asking the stream.
+    [[nodiscard]] bool usable() const noexcept { return reusable_ && !input_end() && !output_end(); }
 
     /// Called on the executor whenever an exchange is over, or an idle connection was closed.
     std::function<void(h1_client_connection&)> on_free;
@@ -68,7 +70,7 @@ class h1_client_connection final : public h1_pump {
     bool reusable_ = true;
     bool uploading_ = false;
     bool upload_begun_ = false;
-    bool sent_any_ = false;
+    bool upload_stopped_ = false;  // by stop_upload(): how it ends says nothing
     event continue_;  // 100 came, or need not come
 };
 

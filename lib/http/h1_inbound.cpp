@@ -38,15 +38,15 @@ class h1_inbound::source final : public body::source {
 
     awaitable<std::optional<weft::bytes>> next() override {
         if (ended_) co_return std::nullopt;
-        std::optional<weft::bytes> piece = co_await pull(keep_, inbound_, serial_);
-        if (piece) {
-            if (left_) *left_ -= piece->size();
+        pulled piece = co_await pull(keep_, inbound_, serial_);
+        if (piece.data) {
+            if (left_) *left_ -= piece.data->size();
         } else {
             ended_ = true;
             left_ = 0;
-            trailers_ = std::exchange(inbound_->trailers_, {});
+            trailers_ = std::move(piece.trailers);
         }
-        co_return piece;
+        co_return std::move(piece.data);
     }
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override { return left_; }
     [[nodiscard]] headers* trailers() noexcept override { return trailers_.empty() ? nullptr : &trailers_; }
@@ -67,6 +67,7 @@ http::body h1_inbound::open(h1::framing framing, const h1::limits& limits) {
         return {};
     }
     decoder_ = h1::body_decoder(framing, limits);
+    trailers_ = {};
     delivered_ = 0;
     waited_ = {};
     open_ = held_ = true;
@@ -76,10 +77,15 @@ http::body h1_inbound::open(h1::framing framing, const h1::limits& limits) {
     return http::body(std::make_unique<source>(pump_.shared_from_this(), *this, serial, size));
 }
 
-void h1_inbound::detach() noexcept {
+void h1_inbound::take_over() noexcept {
     serial_.fetch_add(1, std::memory_order_acq_rel);
-    open_ = held_ = false;
+    held_ = false;
     pump_.input_changed.wake();
+}
+
+void h1_inbound::detach() noexcept {
+    open_ = false;
+    take_over();
 }
 
 void h1_inbound::let_continue() {
@@ -151,7 +157,7 @@ void h1_inbound::check_rate() {
              .detail(answer_with{status::request_timeout}));
 }
 
-awaitable<std::optional<weft::bytes>> h1_inbound::pull_here(std::uint64_t serial) {
+awaitable<h1_inbound::pulled> h1_inbound::pull_here(std::uint64_t serial) {
     auto keep = pump_.shared_from_this();
     if (serial_.load(std::memory_order_relaxed) != serial || !open_)
         throw failure(failure_kind::unavailable, "the connection of this body has ended")
@@ -166,12 +172,14 @@ awaitable<std::optional<weft::bytes>> h1_inbound::pull_here(std::uint64_t serial
     for (;;) {
         piece next = step();
         if (!next.need_more) {
-            const bool ended = !next.data;
-            if (ended && on_release) {
+            pulled result;
+            result.data = std::move(next.data);
+            if (!result.data) {
+                result.trailers = std::exchange(trailers_, {});
                 held_ = false;
-                on_release();
+                if (on_release) on_release();
             }
-            co_return std::move(next.data);
+            co_return result;
         }
         pump_.flush();  // what was produced meanwhile may be what the peer waits for
         pump_.want_input(body_room);
@@ -196,8 +204,7 @@ awaitable<std::optional<weft::bytes>> h1_inbound::pull_here(std::uint64_t serial
     }
 }
 
-awaitable<std::optional<weft::bytes>> h1_inbound::pull(std::shared_ptr<h1_pump> keep, h1_inbound* self,
-                                                       std::uint64_t serial) {
+awaitable<h1_inbound::pulled> h1_inbound::pull(std::shared_ptr<h1_pump> keep, h1_inbound* self, std::uint64_t serial) {
     const auto here = co_await asio::this_coro::executor;
     const auto there = keep->get_executor();
     if (here == there) co_return co_await self->pull_here(serial);

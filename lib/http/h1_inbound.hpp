@@ -47,16 +47,21 @@ class h1_inbound {
     /// Tells it so now, if it waits.
     void let_continue();
 
-    /// The body looks at nothing from now on: the exchange, or the connection, is over.
+    /// Whoever holds the body gets nothing from now on: the rest is the driver's, by step().
+    void take_over() noexcept;
+    /// The same, and the content is over: so is the exchange, or the connection.
     void detach() noexcept;
 
     /// Called when the content has come to its end, or its body was dropped.
     std::function<void()> on_release;
 
+    struct pulled {
+        std::optional<weft::bytes> data;
+        headers trailers;  // with the end
+    };
     /// The next piece, or nullopt at the end; `serial` names the content that the body was made for. Hops to the
     /// connection's executor.
-    static awaitable<std::optional<weft::bytes>> pull(std::shared_ptr<h1_pump> keep, h1_inbound* self,
-                                                      std::uint64_t serial);
+    static awaitable<pulled> pull(std::shared_ptr<h1_pump> keep, h1_inbound* self, std::uint64_t serial);
 
     /// One step without waiting: a piece, nullopt in it at the end, or nothing when more input is needed. Throws a
     /// failure when the content is refused or cut off.
@@ -70,7 +75,7 @@ class h1_inbound {
     class source;
 
     void drop(std::uint64_t serial);
-    awaitable<std::optional<weft::bytes>> pull_here(std::uint64_t serial);
+    awaitable<pulled> pull_here(std::uint64_t serial);
     [[noreturn]] void fail(failure f);
     void check_rate();
 

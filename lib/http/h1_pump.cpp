@@ -91,6 +91,7 @@ void h1_pump::flush() {
         const std::size_t n = stream_.try_write(io::const_buffers(write_buffers_.data(), used), ec);
         if (!ec) {
             sending_.consume(n);
+            sent_bytes_ += n;
         } else if (ec == asio_error::would_block) {
             write_limit_.arm_after(write_timeout);
             write_keeps_ = shared_from_this();
@@ -108,9 +109,20 @@ void h1_pump::on_write(io::error_code ec, std::size_t n) {
         if (!output_end_) output_end_ = ec;
     } else {
         sending_.consume(n);
+        sent_bytes_ += n;
         flush();
     }
     wake_all();
+}
+
+void h1_pump::end_output() noexcept {
+    if (output_end_ || !stream_) return;
+    output_end_ = asio_error::broken_pipe;
+    io::error_code ec;
+    if (write_.pending())
+        write_.cancel();  // closes the write side
+    else
+        stream_.try_shutdown_send(ec);
 }
 
 void h1_pump::flush_later() {
@@ -143,6 +155,14 @@ void h1_pump::close() noexcept {
     stream_ = {};
     if (!input_end_) input_end_ = asio_error::connection_aborted;
     if (!output_end_) output_end_ = asio_error::connection_aborted;
+}
+
+io::stream h1_pump::release() noexcept {
+    limit_.disarm();
+    write_limit_.disarm();
+    if (!input_end_) input_end_ = asio_error::connection_aborted;
+    if (!output_end_) output_end_ = asio_error::connection_aborted;
+    return std::move(stream_);
 }
 
 void h1_pump::shrink() {

@@ -60,6 +60,10 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     void flush_later();
     /// How much has not been taken by the stream yet, what is in `out` included.
     [[nodiscard]] std::size_t unsent() const noexcept { return out.size() + sending_.size(); }
+    /// The bytes that the stream has taken so far, in all.
+    [[nodiscard]] std::uint64_t sent_bytes() const noexcept { return sent_bytes_; }
+    /// Sends end of file instead of anything further: for a message that cannot be brought to its end.
+    void end_output() noexcept;
     /// Why nothing can be sent any more.
     [[nodiscard]] const std::optional<io::error_code>& output_end() const noexcept { return output_end_; }
 
@@ -85,7 +89,7 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     /// Destroys the stream; what was sent still arrives. Pending operations end by themselves.
     void close() noexcept;
     /// Takes the stream away once no operation is pending: for an upgrade.
-    [[nodiscard]] io::stream release() noexcept { return std::move(stream_); }
+    [[nodiscard]] io::stream release() noexcept;
     /// Ends a pending read without losing a byte of it.
     void cancel_read() noexcept { read_.cancel(); }
     /// Gives back what large messages took.
@@ -120,6 +124,7 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     std::array<boost::asio::const_buffer, io::max_buffers> write_buffers_;
     std::shared_ptr<h1_pump> write_keeps_;
     std::optional<io::error_code> output_end_;
+    std::uint64_t sent_bytes_ = 0;
     bool flush_is_posted_ = false;
 
     struct limit_entry final : deadlines::entry {

@@ -9,6 +9,7 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <string>
@@ -44,6 +45,7 @@ h1_server_connection::h1_server_connection(io::stream connection, any_app app, c
       decoder_(limits_),
       inbound_(*this, {options.body_timeout, options.min_body_rate}) {
     write_timeout = options.write_timeout;
+    inbound_.on_release = [this] { watch_peer(); };
 }
 
 // The child and its cancellation -----------------------------------------------------------------------------------
@@ -93,15 +95,17 @@ void h1_server_connection::cancel_handler() {
     signal_.emit(asio::cancellation_type::terminal);
 }
 
-awaitable<void> h1_server_connection::forgive_cancellation() {
-    if (!cancelled_) co_return;
-    cancelled_ = false;
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+void h1_server_connection::on_input() {
+    if (phase_ != phase::handling) return;
+    if (!input_end()) return watch_peer();
+    // The peer is gone, or wants nothing more: nobody waits for what the handler makes.
+    if (!options_.half_close || *input_end() != asio::error::eof) cancel_handler();
 }
 
-void h1_server_connection::on_input() {
-    // The peer is gone, or wants nothing more: nobody waits for what the handler makes.
-    if (input_end() && (!options_.half_close || *input_end() != asio::error::eof)) cancel_handler();
+/// That a peer goes away is seen by a read alone, so one is pending while a handler runs: but not while it has a body to
+/// pull, and not further ahead than a little.
+void h1_server_connection::watch_peer() {
+    if (phase_ == phase::handling && !(inbound_.is_open() && inbound_.is_held()) && in.size() < read_ahead) want_input();
 }
 
 // The driver -------------------------------------------------------------------------------------------------------
@@ -114,33 +118,45 @@ awaitable<void> h1_server_connection::run() {
         request_facts facts;
         request r = make_request(facts);
         if (phase_ == phase::closing) break;  // refused
-        response answer = co_await handle(std::move(r));
-        co_await forgive_cancellation();
-        if (stopping_ || output_end()) break;
-        if (cancelled_ || (input_end() && *input_end() != asio::error::eof)) break;
-        if (answer.upgrade() && !facts.head_method) {
-            const bool asked = facts.connect_method ? answer.status().is_success()
-                                                    : facts.traits.upgrade && answer.status() == 101;
-            if (asked) {
-                co_await hand_over(std::move(answer));
+        std::optional<response> answer = co_await handle(std::move(r));
+        // Here and not in a function: a coroutine that is cancelled cannot await another one.
+        if (std::exchange(cancelled_, false)) {
+            keep_alive_ = false;
+            co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+        }
+        if (!answer || stopping_ || output_end() || (input_end() && *input_end() != asio::error::eof)) break;
+        const http::status s = answer->status();
+        const bool takes = facts.connect_method && s.is_success();
+        if (answer->upgrade() || s.is_informational() || takes) {
+            const bool asked = takes || (facts.traits.upgrade && s == status::switching_protocols);
+            if (answer->upgrade() && asked && !facts.head_method && co_await finish_request_body()) {
+                co_await hand_over(std::move(*answer), facts.connect_method);
                 co_return close();
             }
+            if (stopping_ || output_end()) break;
+            answer = text("the application answered what the request did not ask for\n", status::internal_server_error);
         }
-        if (answer.status().is_informational() || (facts.connect_method && answer.status().is_success()))
-            answer = text("the application answered what the request did not ask for\n", 500);
-        if (!co_await send(std::move(answer), facts)) {
+        const bool sent = co_await send(std::move(*answer), facts);
+        if (std::exchange(cancelled_, false)) {
+            keep_alive_ = false;
+            co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+        }
+        if (!sent) {
             abort();
             break;
         }
-        if (!co_await finish_request_body()) keep_alive_ = false;
-        inbound_.detach();
-        if (!keep_alive_) {
+        if (!keep_alive_ || !co_await finish_request_body()) {
             phase_ = phase::closing;
             break;
         }
+        inbound_.detach();
     }
+    const bool lingers = phase_ == phase::closing;
+    phase_ = phase::closing;
     inbound_.detach();
-    if (phase_ == phase::closing && !output_end() && !stopping_) co_await linger();
+    // Not before the peer has what was made for it.
+    if (!output_end() && !stopping_) co_await sent();
+    if (lingers && !output_end() && !stopping_) co_await linger();
     close();
 }
 
@@ -158,9 +174,14 @@ awaitable<bool> h1_server_connection::next_head() {
             co_return false;
         }
         const bool begun = decoder_.started();
+        // What came at the last moment counts.
+        if ((begun ? head_limit : idle_limit) && limit_reached()) {
+            if (begun) reject(status::request_timeout, "the head of the request took too long");
+            co_return false;
+        }
         flush();  // what pipelined requests left leaves in one write
         if (input_end() || output_end() || stopping_) co_return false;
-        if (draining_ && !begun) co_return false;
+        if (draining_ && !answer_one_ && !begun) co_return false;
         want_input();
         if (begun && !head_limit) {
             head_limit = true;
@@ -168,16 +189,12 @@ awaitable<bool> h1_server_connection::next_head() {
         } else if (!begun && !idle_limit) {
             idle_limit = true;
             if (unsent() == 0) shrink();
-            arm_limit(options_.idle_timeout);
+            arm_limit(answer_one_ ? options_.header_timeout : options_.idle_timeout);
         }
         co_await changed.wait();
-        if (limit_reached()) {
-            if (decoder_.started())
-                reject(status::request_timeout, "the head of the request took too long");
-            co_return false;
-        }
     }
     disarm_limit();
+    answer_one_ = false;
     co_return true;
 }
 
@@ -201,9 +218,14 @@ request h1_server_connection::make_request(request_facts& facts) {
     return request(std::move(head), std::move(content), std::move(facts_of_request));
 }
 
-awaitable<response> h1_server_connection::handle(request r) {
+/// Nothing when the handler was cancelled: then nobody waits for an answer.
+awaitable<std::optional<response>> h1_server_connection::handle(request r) {
     phase_ = phase::handling;
     if (in.size() < read_ahead) want_input();
+    if (input_end())  // known before: what the handler does without waiting is still answered
+        asio::post(get_executor(), [self = std::static_pointer_cast<h1_server_connection>(shared_from_this())] {
+            self->on_input();
+        });
     if (!out.empty()) flush_later();  // earlier responses do not wait for a slow handler
     std::exception_ptr thrown;
     response answer;
@@ -212,6 +234,7 @@ awaitable<response> h1_server_connection::handle(request r) {
     } catch (...) {
         thrown = std::current_exception();
     }
+    if (thrown && cancelled_) co_return std::nullopt;
     if (thrown) {
         const failure f = failure::from(std::move(thrown));
         const http::status s = status_of(f);
@@ -247,7 +270,9 @@ awaitable<bool> h1_server_connection::send(response r, const request_facts& fact
     const http::status s = r.status();
     const bool old = facts.version == version::http_1_0;
     std::optional<std::uint64_t> size = r.body().size();
-    if ((!size || (facts.head_method && size == std::uint64_t{0})) && r.headers().content_length())
+    // Without content the length is the application's to know (RFC 9110 8.6).
+    const bool unseen = facts.head_method || s == status::not_modified;
+    if ((!size || (unseen && size == std::uint64_t{0})) && r.headers().content_length())
         size = r.headers().content_length();
     h1::framing framing = h1::framing::none();
     if (s == status::no_content) {
@@ -264,7 +289,9 @@ awaitable<bool> h1_server_connection::send(response r, const request_facts& fact
     if (inbound_.is_open() && !inbound_.is_held() &&
         (inbound_.waits_for_continue() || inbound_.decoder().remaining() > unread_body))
         keep_alive_ = false;
-    if (inbound_.failed() || draining_ || input_end()) keep_alive_ = false;
+    if (inbound_.failed() || draining_ || (input_end() && in.empty())) keep_alive_ = false;
+    // What the client sends after a CONNECT may be for the tunnel that it did not get.
+    if (facts.connect_method) keep_alive_ = false;
     if (r.headers().has_token(field::connection, "close")) keep_alive_ = false;
     const auto say = !keep_alive_ ? h1::connection::close
                      : old        ? h1::connection::keep_alive
@@ -272,16 +299,15 @@ awaitable<bool> h1_server_connection::send(response r, const request_facts& fact
     // The response may be made of the request's body: after its head no interim response can be sent any more.
     if (inbound_.is_open() && inbound_.is_held()) inbound_.let_continue();
     append_head(r, framing, say);
-    if (!content) co_return true;
-    if (const weft::bytes* whole = r.body().in_memory()) {
-        out.append(*whole);
-        if (unsent() > high_water) {
-            flush();
-            while (unsent() > high_water && !output_end()) co_await changed.wait();
-        }
-        co_return !output_end();
+    const weft::bytes* whole = r.body().in_memory();
+    if (content && !whole) co_return co_await send_chunks(r.body(), framing);
+    phase_ = phase::sending;  // nothing is left that could be cancelled
+    if (content) out.append(*whole);
+    if (unsent() > high_water) {
+        flush();
+        while (unsent() > high_water && !output_end()) co_await changed.wait();
     }
-    co_return co_await send_chunks(r.body(), framing);
+    co_return !output_end();
 }
 
 awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::framing framing) {
@@ -311,6 +337,7 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
     } catch (...) {
         thrown = std::current_exception();
     }
+    phase_ = phase::sending;
     if (thrown) co_return false;
     if (framing.how == h1::framing::kind::length && left != 0) co_return false;
     if (chunked) {
@@ -324,10 +351,11 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
 
 /// Reads what is left of the request's body, when it is little; false when the connection cannot be kept.
 awaitable<bool> h1_server_connection::finish_request_body() {
-    phase_ = phase::head;  // the response is made: from here on there is nothing to cancel
+    phase_ = phase::sending;
     if (inbound_.failed()) co_return false;
     if (!inbound_.is_open()) co_return true;
-    if (!keep_alive_ || inbound_.waits_for_continue()) co_return false;
+    if (inbound_.waits_for_continue()) co_return false;
+    inbound_.take_over();
     flush();
     std::size_t dropped = 0;
     std::exception_ptr thrown;
@@ -354,13 +382,12 @@ awaitable<bool> h1_server_connection::finish_request_body() {
 
 awaitable<void> h1_server_connection::sent() {
     flush();
-    while (unsent() > 0 && !output_end() && !stopping_) co_await changed.wait();
+    while (unsent() > 0 && !output_end()) co_await changed.wait();
 }
 
 /// RFC 9112 9.6: closing with input unread would reset the connection, and take the response with it.
 awaitable<void> h1_server_connection::linger() {
-    co_await sent();
-    if (output_end() || stopping_ || (input_end() && in.empty())) co_return;
+    if (input_end() && in.empty()) co_return;
     io::error_code ec;
     if (!stream().try_shutdown_send(ec) && ec != asio::error::would_block) co_return;
     arm_limit(options_.linger_timeout);
@@ -372,14 +399,13 @@ awaitable<void> h1_server_connection::linger() {
     }
 }
 
-awaitable<void> h1_server_connection::hand_over(response r) {
-    if (!co_await finish_request_body()) co_return;
+awaitable<void> h1_server_connection::hand_over(response r, bool connect_method) {
     inbound_.detach();
-    append_head(r, h1::framing::upgrade(), h1::connection::upgrade);
+    append_head(r, h1::framing::upgrade(), connect_method ? h1::connection::unsaid : h1::connection::upgrade);
     co_await sent();
-    if (output_end() || stopping_) co_return;
     cancel_read();
     while (reading()) co_await changed.wait();
+    if (output_end() || stopping_) co_return;
     weft::bytes ahead = in.take(in.size());
     io::stream taken = release();
     if (!ahead.empty()) taken = io::prefixed(std::move(ahead), std::move(taken));
@@ -390,8 +416,7 @@ awaitable<void> h1_server_connection::hand_over(response r) {
     } catch (...) {
         thrown = std::current_exception();
     }
-    phase_ = phase::closing;
-    co_await forgive_cancellation();
+    phase_ = phase::closing;  // what it throws is its own affair: HTTP is over
 }
 
 }  // namespace weft::http::detail

@@ -34,11 +34,14 @@ class h1_server_connection final : public h1_pump {
 
     /// Ends after the response it is at. From any thread.
     void drain();
+    /// Ends after one response. Before serve().
+    void answer_once() noexcept { draining_ = answer_one_ = true; }
 
   private:
     enum class phase : std::uint8_t {
         head,      ///< waits for a request, or the rest of its head
         handling,  ///< the application runs, or makes the response's body: it may be cancelled
+        sending,   ///< the response is made
         closing
     };
     struct request_facts {
@@ -50,11 +53,11 @@ class h1_server_connection final : public h1_pump {
 
     awaitable<void> run();
     awaitable<bool> next_head();
-    awaitable<response> handle(request r);
+    awaitable<std::optional<response>> handle(request r);
     awaitable<bool> send(response r, const request_facts& facts);
     awaitable<bool> send_chunks(http::body& content, h1::framing framing);
     awaitable<bool> finish_request_body();
-    awaitable<void> hand_over(response r);
+    awaitable<void> hand_over(response r, bool connect_method);
     awaitable<void> sent();
     awaitable<void> linger();
 
@@ -62,9 +65,9 @@ class h1_server_connection final : public h1_pump {
     void reject(const http::status& s, std::string_view why);
     void append_head(const response& r, h1::framing framing, h1::connection say);
     void on_input() override;
+    void watch_peer();
     void stop();
     void cancel_handler();
-    awaitable<void> forgive_cancellation();
 
     any_app app_;
     const server_options options_;
@@ -79,6 +82,7 @@ class h1_server_connection final : public h1_pump {
     bool cancelled_ = false;         // the signal was emitted and not forgiven
     bool stopping_ = false;          // the caller of serve() was cancelled
     bool draining_ = false;
+    bool answer_one_ = false;        // draining_, but no request was answered yet
     bool keep_alive_ = true;
 };
 

@@ -2,10 +2,15 @@
 #include <weft/core/failure.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
+#include <weft/http/server.hpp>
 
 #include <boost/url/decode_view.hpp>
 #include <boost/url/encoding_opts.hpp>
 #include <boost/url/pct_string_view.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <string>
 
 namespace weft::http {
 namespace {
@@ -78,6 +83,41 @@ std::optional<request> request::replay() const {
 
 void response::on_upgrade(any_service<io::stream, void> service) {
     upgrade_ = std::make_unique<any_service<io::stream, void>>(std::move(service));
+}
+
+response response::error_for_status() && {
+    const http::status s = status();
+    if (s.code() < 400) return std::move(*this);
+    failure_kind kind = s.code() < 500 ? failure_kind::invalid_input : failure_kind::unavailable;
+    switch (s.code()) {
+        case 401:
+        case 407: kind = failure_kind::authentication; break;
+        case 403:
+        case 413:
+        case 414:
+        case 431:
+        case 501:
+        case 505: kind = failure_kind::rejected; break;
+        case 408:
+        case 504: kind = failure_kind::timeout; break;
+        case 429: kind = failure_kind::exhausted; break;
+        default: break;
+    }
+    // The reason phrase is the server's text: the failure has the registered one.
+    std::string message = "the server answered " + std::to_string(s.code());
+    if (!s.reason().empty()) message.append(" ").append(s.reason());
+    failure f = failure(kind, std::move(message))
+                    .in(failure_domain::application)
+                    .delivered(delivery::processed)
+                    .with("status", s.code())
+                    .detail(answer_with{s});
+    if (const auto wait = header("Retry-After")) {
+        unsigned seconds = 0;
+        const auto [end, error] = std::from_chars(wait->data(), wait->data() + wait->size(), seconds);
+        if (error == std::errc() && end == wait->data() + wait->size())
+            f = std::move(f).after(std::chrono::seconds(seconds));
+    }
+    throw f;
 }
 
 response text(std::string text, status s) {

@@ -26,7 +26,7 @@ struct server::state {
     std::uint64_t enter(const std::shared_ptr<detail::h1_server_connection>& connection) {
         const std::lock_guard lock(mutex);
         connections.emplace(next, connection);
-        if (draining) connection->drain();
+        if (draining) connection->answer_once();
         return next++;
     }
     void leave(std::uint64_t id) {

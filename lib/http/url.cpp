@@ -53,6 +53,8 @@ destination destination_of(const request& r) {
         to.host = view.host();
         to.authority = view.encoded_host();
     }
+    for (char& c : to.host)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
     if (to.host.empty()) refuse("the URL names no host", url);
     const std::uint16_t usual = to.scheme == "https" ? 443 : 80;
     to.port = usual;

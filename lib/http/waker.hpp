@@ -12,6 +12,7 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 
+#include <cassert>
 #include <utility>
 
 namespace weft::http::detail {
@@ -62,12 +63,19 @@ class waker {
                         self->wake_later();
                 });
             }
+            assert(!self->handler_ && "one coroutine waits at a time");
             self->handler_ = std::forward<Handler>(handler);
         }
     };
 
     void wake_later() {
-        if (handler_) boost::asio::post(executor_, std::exchange(handler_, nullptr));
+        if (!handler_) return;
+        // The slot is cleared only later, because this runs inside of what it holds; but before the coroutine goes on,
+        // which may outlive this object.
+        boost::asio::post(executor_, [slot = std::exchange(slot_, {}), handler = std::exchange(handler_, nullptr)]() mutable {
+            slot.clear();
+            std::move(handler)();
+        });
     }
 
     boost::asio::any_io_executor executor_;

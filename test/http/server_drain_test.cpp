@@ -1,0 +1,116 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include <weft/http/server.hpp>
+
+#include "peers.hpp"
+
+using namespace peers;
+
+namespace {
+
+const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+const auto slow = [](http::request) -> awaitable<http::response> {
+    co_await sleep_for(5s);
+    co_return http::text("done");
+};
+
+}  // namespace
+
+TEST_CASE("drain closes an idle connection at once") {
+    for (bool used : {false, true}) {
+        with_server(hello, {}, [used](peer& c, http::server& server) -> awaitable<void> {
+            if (used) {
+                co_await c.say(get);
+                co_await c.until("Hello, world");
+            }
+            co_await sleep_for(1s);
+            const auto start = now_of(co_await asio::this_coro::executor);
+            server.drain();
+            std::string rest = co_await c.rest();
+            CHECK(rest.empty());
+            CHECK(c.ended_well());
+            CHECK(now_of(co_await asio::this_coro::executor) == start);
+        });
+    }
+}
+
+TEST_CASE("drain lets a busy connection finish, and says close") {
+    with_server(slow, {}, [](peer& c, http::server& server) -> awaitable<void> {
+        co_await c.say(get + get);
+        co_await sleep_for(1s);
+        server.drain();
+        std::string all = co_await c.rest();
+        CHECK(count(all, "HTTP/1.1 200 OK") == 1);
+        CHECK(has(all, "Connection: close\r\n"));
+        CHECK(all.ends_with("done"));
+        CHECK(c.ended_well());
+    });
+}
+
+TEST_CASE("drain does not cut off a response that is still on its way") {
+    auto large = [](http::request) -> awaitable<http::response> { co_return http::text(std::string(50'000, 'x')); };
+    with_server(
+        large, {},
+        [](peer& c, http::server& server) -> awaitable<void> {
+            co_await c.say(get);
+            co_await c.head();
+            server.drain();
+            co_await sleep_for(1s);
+            std::string rest = co_await c.rest();
+            CHECK(rest.size() == 50'000);
+            CHECK(c.ended_well());
+        },
+        4096);
+}
+
+TEST_CASE("drain lets a head that has begun come to its end") {
+    with_server(hello, {}, [](peer& c, http::server& server) -> awaitable<void> {
+        co_await c.say("GET / HTTP/1.1\r\n");
+        co_await sleep_for(1s);
+        server.drain();
+        co_await sleep_for(1s);
+        co_await c.say("Host: a\r\n\r\n");
+        std::string all = co_await c.rest();
+        CHECK(has(all, "Hello, world"));
+        CHECK(has(all, "Connection: close\r\n"));
+    });
+}
+
+TEST_CASE("a connection that comes after drain is answered once") {
+    testing::run([]() -> awaitable<void> {
+        http::server server(hello);
+        server.drain();
+        auto [near, far] = io::duplex(co_await asio::this_coro::executor);
+        peer c(std::move(near));
+        io::stream end = std::move(far);
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            co_await c.say(get + get);
+            s.spawn(server.serve(std::move(end)));
+            std::string all = co_await c.rest();
+            CHECK(count(all, "Hello, world") == 1);
+            CHECK(has(all, "Connection: close\r\n"));
+            CHECK(c.ended_well());
+        });
+    });
+}
+
+TEST_CASE("a response body that is being made is finished under drain") {
+    auto app = [](http::request) -> awaitable<http::response> {
+        http::response r;
+        r.set_body(http::body::pull([n = 0]() mutable -> awaitable<std::optional<weft::bytes>> {
+            if (n++ == 5) co_return std::nullopt;
+            co_await sleep_for(1s);
+            co_return weft::bytes("x");
+        }));
+        co_return r;
+    };
+    with_server(app, {}, [](peer& c, http::server& server) -> awaitable<void> {
+        co_await c.say(get);
+        co_await sleep_for(2s);
+        server.drain();
+        std::string all = co_await c.rest();
+        CHECK(count(all, "1\r\nx\r\n") == 5);
+        CHECK(all.ends_with("0\r\n\r\n"));
+        CHECK(c.ended_well());
+    });
+}
