@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// What a server pays for its limits (a re-arming per phase of each request), and what a sleep costs.
+// What a server pays for its limits (a re-arming per phase of each request), and what a sleep
+// costs.
 
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/deadlines.hpp>
@@ -23,8 +24,8 @@ using namespace std::chrono_literals;
 
 void ignore(weft::deadlines::entry&) noexcept {}
 
-/// The limits of one keep-alive request: idle, header, body, write, among `state.range(0)` other connections. With
-/// `serial`, as weft::run has it; without, as on a foreign context.
+/// The limits of one keep-alive request: idle, header, body, write, among `state.range(0)` other
+/// connections. With `serial`, as weft::run has it; without, as on a foreign context.
 void phases_of_a_request(benchmark::State& state, bool serial) {
     asio::io_context ioc(1);
     weft::context_info::of(ioc).set_serial(serial);

@@ -81,8 +81,8 @@ auto run_callable(F& f, Runner runner) {
 /// thread, a signal) time jumps to the next deadline: at its start the monotonic clock is a whole
 /// number of seconds and the calendar 2024-01-01 00:00:00 UTC.
 ///
-/// The coroutine runs in a task_scope, which is `context_info::of(ex).test_root()`: what a mock spawns into it (the other
-/// side of a connection) is cancelled and joined when the coroutine ends.
+/// The coroutine runs in a task_scope, which is `context_info::of(ex).test_root()`: what a mock
+/// spawns into it (the other side of a connection) is cancelled and joined when the coroutine ends.
 ///
 /// What the coroutine throws comes out, a failed REQUIRE too; it ends the test's other coroutines
 /// first. When nothing can ever happen again it throws `deadlock`, when something of weft's
