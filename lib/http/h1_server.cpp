@@ -60,13 +60,12 @@ awaitable<void> h1_server_connection::serve() {
                     asio::dispatch(alive->get_executor(), [alive] { alive->stop(); });
             });
         }
-        auto executor = asio::get_associated_executor(handler, self->get_executor());
         asio::co_spawn(self->get_executor(), self->run(),
                        asio::bind_cancellation_slot(
-                           self->signal_.slot(),
-                           [self, slot, executor, handler = std::move(handler)](std::exception_ptr e) mutable {
-                               asio::dispatch(executor, [slot, e, handler = std::move(handler)]() mutable {
-                                   slot.clear();
+                           self->signal_.slot(), [self, handler = std::move(handler)](std::exception_ptr e) mutable {
+                               auto executor = asio::get_associated_executor(handler, self->get_executor());
+                               asio::dispatch(executor, [e, handler = std::move(handler)]() mutable {
+                                   asio::get_associated_cancellation_slot(handler).clear();
                                    std::move(handler)(e);
                                });
                            }));
@@ -114,15 +113,34 @@ awaitable<void> h1_server_connection::run() {
     auto self = shared_from_this();
     started_ = true;
     if (stopping_) co_return close();
-    while (co_await next_head()) {
+    // What most requests pass through is in here and in plain functions: each coroutine would cost them a frame, and an
+    // idle connection the frame that waits.
+    for (;;) {
+        head_limits limits;
+        auto head = next_head(limits);
+        while (head == found::nothing) {
+            co_await changed.wait();
+            head = next_head(limits);
+        }
+        if (head == found::end) break;
         request_facts facts;
         request r = make_request(facts);
         if (phase_ == phase::closing) break;  // refused
-        std::optional<response> answer = co_await handle(std::move(r));
-        // Here and not in a function: a coroutine that is cancelled cannot await another one.
+        begin_handling();
+        std::optional<response> answer;
+        std::exception_ptr thrown;
+        try {
+            answer = co_await app_.serve(std::move(r));
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        // Here and not in a function: a coroutine that is cancelled cannot await another one. When the handler did not
+        // answer, nobody waits for it.
         if (std::exchange(cancelled_, false)) {
             keep_alive_ = false;
             co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+        } else if (thrown) {
+            answer = answer_to(std::move(thrown));
         }
         if (!answer || stopping_ || output_end() || (input_end() && *input_end() != asio::error::eof)) break;
         const http::status s = answer->status();
@@ -136,20 +154,31 @@ awaitable<void> h1_server_connection::run() {
             if (stopping_ || output_end()) break;
             answer = text("the application answered what the request did not ask for\n", status::internal_server_error);
         }
-        const bool sent = co_await send(std::move(*answer), facts);
-        if (std::exchange(cancelled_, false)) {
-            keep_alive_ = false;
-            co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+        bool sent = true;
+        if (const auto to_make = begin_response(*answer, facts)) {
+            sent = co_await send_chunks(answer->body(), *to_make);
+            if (std::exchange(cancelled_, false)) {
+                keep_alive_ = false;
+                co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+            }
+        } else if (unsent() > high_water) {
+            flush();
+            while (unsent() > high_water && !output_end()) co_await changed.wait();
         }
-        if (!sent) {
+        answer.reset();  // its body may be the request's
+        if (!sent || output_end()) {
             abort();
             break;
         }
-        if (!keep_alive_ || !co_await finish_request_body()) {
+        bool goes_on = keep_alive_;
+        if (goes_on && !facts.traits.body.empty()) {
+            goes_on = co_await finish_request_body();
+            if (goes_on) inbound_.detach();
+        }
+        if (!goes_on) {
             phase_ = phase::closing;
             break;
         }
-        inbound_.detach();
     }
     const bool lingers = phase_ == phase::closing;
     phase_ = phase::closing;
@@ -160,42 +189,39 @@ awaitable<void> h1_server_connection::run() {
     close();
 }
 
-/// Waits for a whole head; false when the connection is over, or its last response is under way.
-awaitable<bool> h1_server_connection::next_head() {
+/// Looks for a whole head in what has come. When there is none, sees to it that more comes.
+h1_server_connection::found h1_server_connection::next_head(head_limits& limits) {
     phase_ = phase::head;
-    bool head_limit = false;
-    bool idle_limit = false;
-    for (;;) {
-        const auto progress = in.empty() ? h1::progress::need_more : decoder_.decode(in.data());
-        if (progress == h1::progress::complete) break;
-        if (progress == h1::progress::failed) {
-            const h1::error& error = decoder_.error();
-            reject(error.status(), error.message());
-            co_return false;
-        }
-        const bool begun = decoder_.started();
-        // What came at the last moment counts.
-        if ((begun ? head_limit : idle_limit) && limit_reached()) {
-            if (begun) reject(status::request_timeout, "the head of the request took too long");
-            co_return false;
-        }
-        flush();  // what pipelined requests left leaves in one write
-        if (input_end() || output_end() || stopping_) co_return false;
-        if (draining_ && !answer_one_ && !begun) co_return false;
-        want_input();
-        if (begun && !head_limit) {
-            head_limit = true;
-            arm_limit(options_.header_timeout);
-        } else if (!begun && !idle_limit) {
-            idle_limit = true;
-            if (unsent() == 0) shrink();
-            arm_limit(answer_one_ ? options_.header_timeout : options_.idle_timeout);
-        }
-        co_await changed.wait();
+    const auto progress = in.empty() ? h1::progress::need_more : decoder_.decode(in.data());
+    if (progress == h1::progress::complete) {
+        disarm_limit();
+        answer_one_ = false;
+        return found::head;
     }
-    disarm_limit();
-    answer_one_ = false;
-    co_return true;
+    if (progress == h1::progress::failed) {
+        const h1::error& error = decoder_.error();
+        reject(error.status(), error.message());
+        return found::end;
+    }
+    const bool begun = decoder_.started();
+    // What came at the last moment counts.
+    if ((begun ? limits.head : limits.idle) && limit_reached()) {
+        if (begun) reject(status::request_timeout, "the head of the request took too long");
+        return found::end;
+    }
+    flush();  // what pipelined requests left leaves in one write
+    if (input_end() || output_end() || stopping_) return found::end;
+    if (draining_ && !answer_one_ && !begun) return found::end;
+    want_input();
+    if (begun && !limits.head) {
+        limits.head = true;
+        arm_limit(options_.header_timeout);
+    } else if (!begun && !limits.idle) {
+        limits.idle = true;
+        if (unsent() == 0) shrink();
+        arm_limit(answer_one_ ? options_.header_timeout : options_.idle_timeout);
+    }
+    return found::nothing;
 }
 
 request h1_server_connection::make_request(request_facts& facts) {
@@ -218,8 +244,7 @@ request h1_server_connection::make_request(request_facts& facts) {
     return request(std::move(head), std::move(content), std::move(facts_of_request));
 }
 
-/// Nothing when the handler was cancelled: then nobody waits for an answer.
-awaitable<std::optional<response>> h1_server_connection::handle(request r) {
+void h1_server_connection::begin_handling() {
     phase_ = phase::handling;
     if (in.size() < read_ahead) want_input();
     if (input_end())  // known before: what the handler does without waiting is still answered
@@ -227,24 +252,18 @@ awaitable<std::optional<response>> h1_server_connection::handle(request r) {
             self->on_input();
         });
     if (!out.empty()) flush_later();  // earlier responses do not wait for a slow handler
-    std::exception_ptr thrown;
-    response answer;
-    try {
-        answer = co_await app_.serve(std::move(r));
-    } catch (...) {
-        thrown = std::current_exception();
+}
+
+/// What the client gets when the application threw.
+response h1_server_connection::answer_to(std::exception_ptr thrown) {
+    const failure f = failure::from(std::move(thrown));
+    const http::status s = status_of(f);
+    response answer = text(std::string(s.reason()) + "\n", s);
+    if (auto wait = f.retry_after()) {
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(*wait).count();
+        answer.headers().set(field::retry_after, std::to_string(seconds));
     }
-    if (thrown && cancelled_) co_return std::nullopt;
-    if (thrown) {
-        const failure f = failure::from(std::move(thrown));
-        const http::status s = status_of(f);
-        answer = text(std::string(s.reason()) + "\n", s);
-        if (auto wait = f.retry_after()) {
-            const auto seconds = std::chrono::ceil<std::chrono::seconds>(*wait).count();
-            answer.headers().set(field::retry_after, std::to_string(seconds));
-        }
-    }
-    co_return answer;
+    return answer;
 }
 
 // Writing ----------------------------------------------------------------------------------------------------------
@@ -266,7 +285,8 @@ void h1_server_connection::reject(const http::status& s, std::string_view why) {
     flush();
 }
 
-awaitable<bool> h1_server_connection::send(response r, const request_facts& facts) {
+/// Writes the head, and a content that lies in memory. Another one is still to be made: then its framing is answered.
+std::optional<h1::framing> h1_server_connection::begin_response(const response& r, const request_facts& facts) {
     const http::status s = r.status();
     const bool old = facts.version == version::http_1_0;
     std::optional<std::uint64_t> size = r.body().size();
@@ -300,14 +320,10 @@ awaitable<bool> h1_server_connection::send(response r, const request_facts& fact
     if (inbound_.is_open() && inbound_.is_held()) inbound_.let_continue();
     append_head(r, framing, say);
     const weft::bytes* whole = r.body().in_memory();
-    if (content && !whole) co_return co_await send_chunks(r.body(), framing);
+    if (content && !whole) return framing;
     phase_ = phase::sending;  // nothing is left that could be cancelled
     if (content) out.append(*whole);
-    if (unsent() > high_water) {
-        flush();
-        while (unsent() > high_water && !output_end()) co_await changed.wait();
-    }
-    co_return !output_end();
+    return std::nullopt;
 }
 
 awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::framing framing) {

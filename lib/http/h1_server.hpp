@@ -44,6 +44,16 @@ class h1_server_connection final : public h1_pump {
         sending,   ///< the response is made
         closing
     };
+    enum class found : std::uint8_t {
+        nothing,  ///< not yet
+        head,     ///< a whole one
+        end       ///< the connection is over, or its last response is under way
+    };
+    /// Which limits were set while a head is waited for.
+    struct head_limits {
+        bool idle = false;
+        bool head = false;
+    };
     struct request_facts {
         h1::traits traits;
         http::version version = http::version::http_1_1;
@@ -52,16 +62,17 @@ class h1_server_connection final : public h1_pump {
     };
 
     awaitable<void> run();
-    awaitable<bool> next_head();
-    awaitable<std::optional<response>> handle(request r);
-    awaitable<bool> send(response r, const request_facts& facts);
     awaitable<bool> send_chunks(http::body& content, h1::framing framing);
     awaitable<bool> finish_request_body();
     awaitable<void> hand_over(response r, bool connect_method);
     awaitable<void> sent();
     awaitable<void> linger();
 
+    found next_head(head_limits& limits);
     request make_request(request_facts& facts);
+    void begin_handling();
+    static response answer_to(std::exception_ptr thrown);
+    std::optional<h1::framing> begin_response(const response& r, const request_facts& facts);
     void reject(const http::status& s, std::string_view why);
     void append_head(const response& r, h1::framing framing, h1::connection say);
     void on_input() override;
