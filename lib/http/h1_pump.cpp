@@ -62,6 +62,7 @@ void h1_pump::note_read(io::error_code ec, std::size_t n) {
 
 void h1_pump::on_read(io::error_code ec, std::size_t n) {
     auto keep = std::move(read_keeps_);
+    context_.deadlines().refresh();  // the coarse time may be as old as the wait was: Date needs it
     if (ec == asio_error::operation_aborted) {
         // A read that was taken back, not the end of input: release() follows, or the stream is gone.
         if (!stream_) input_end_ = ec;

@@ -1,6 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "shutdown_hooks.hpp"
 #include <weft/io/duplex.hpp>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/deadlines.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
@@ -179,7 +181,7 @@ class end final : public stream_impl, public detail::shutdown_hooks::hook {
     std::optional<work> work_;  // while an operation waits
     bool aborted_ = false;
     live_token counted_;
-    weft::extensions extensions_;
+    weft::extensions extensions_{context().deadlines().ticks()};
 };
 
 /// Both ends in one block, freed when both are gone.

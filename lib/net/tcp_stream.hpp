@@ -3,6 +3,8 @@
 
 #include "descriptor.hpp"
 #include <weft/io/stream_impl.hpp>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/deadlines.hpp>
 
 #include <memory>
 
@@ -53,7 +55,7 @@ class socket_stream final : public io::stream_impl, private descriptor {
     bool finished_ = false;  // we sent end of file
     live_token counted_;
     std::shared_ptr<connection_permit> permit_;
-    weft::extensions extensions_;
+    weft::extensions extensions_{context().deadlines().ticks()};
 };
 
 }  // namespace weft::net::detail

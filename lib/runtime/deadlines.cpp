@@ -44,8 +44,7 @@ deadlines::time_point deadlines::time_of(std::uint64_t tick_number) noexcept {
 }
 
 void deadlines::note(time_point now) noexcept {
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
-    coarse_.store(static_cast<std::uint64_t>(ms.count()), std::memory_order_relaxed);
+    ticks_.set(std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()));
 }
 
 deadlines::time_point deadlines::refresh() noexcept {

@@ -385,7 +385,7 @@ TEST_CASE("in real time a limit fires by itself, never early, and the io_context
     CHECK(one.fired < two.fired);
     CHECK(gone.fired == time_point{});
     CHECK(context_info::of(ioc).deadlines().size() == 0);
-    const auto coarse = context_info::of(ioc).deadlines().coarse_milliseconds().load();
+    const auto coarse = context_info::of(ioc).deadlines().coarse_milliseconds();
     CHECK(std::chrono::milliseconds(coarse) >=
           std::chrono::floor<std::chrono::milliseconds>((begun + 9ms).time_since_epoch()));
 }

@@ -69,6 +69,10 @@ class tick_counter {
     void set(std::chrono::milliseconds now) noexcept {
         source_.cell_->ticks.store(now.count(), std::memory_order_relaxed);
     }
+    /// What was set last.
+    [[nodiscard]] std::chrono::milliseconds now() const noexcept {
+        return std::chrono::milliseconds(source_.cell_->ticks.load(std::memory_order_relaxed));
+    }
     [[nodiscard]] tick_source source() const noexcept { return source_; }
 
   private:

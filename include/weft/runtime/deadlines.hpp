@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/core/config.hpp>
+#include <weft/core/tick_source.hpp>
 #include <weft/runtime/clock.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -63,9 +64,11 @@ class deadlines {
 
     /// Milliseconds of the context's clock, as fresh as the last arming, firing or `refresh`: one
     /// relaxed load, for who needs the rough time very often.
-    [[nodiscard]] const std::atomic<std::uint64_t>& coarse_milliseconds() const noexcept {
-        return coarse_;
+    [[nodiscard]] std::uint64_t coarse_milliseconds() const noexcept {
+        return static_cast<std::uint64_t>(ticks_.now().count());
     }
+    /// The same time for extensions: a connection's store stamps its entries with it.
+    [[nodiscard]] tick_source ticks() const noexcept { return ticks_.source(); }
     /// Reads the clock and refreshes the coarse time.
     time_point refresh() noexcept;
 
@@ -159,7 +162,7 @@ class deadlines {
     context_info& info_;
     boost::asio::execution_context& context_;
     mutable std::mutex mutex_;
-    std::atomic<std::uint64_t> coarse_{0};
+    tick_counter ticks_;
 
     std::uint64_t cursor_ = 0;  // every earlier tick has had its turn
     std::size_t linked_ = 0;
