@@ -90,7 +90,19 @@ child::child(family& of, asio::any_io_executor on, context_info& info)
     family_.enter();
 }
 
-void child::start(awaitable<void> body) { asio::co_spawn(executor_, std::move(body), exit(*this)); }
+void child::start(awaitable<void> body) {
+    // Kept until co_spawn has returned: if it throws, the handler that it destroys is not an ending context's.
+    references_.fetch_add(1, std::memory_order_relaxed);
+    try {
+        asio::co_spawn(executor_, std::move(body), exit(*this));
+    } catch (...) {
+        family_.lost_.store(false, std::memory_order_relaxed);
+        return never_started(std::current_exception());
+    }
+    release();
+}
+
+void child::never_started(std::exception_ptr e) { exited(std::move(e)); }
 
 void child::begin() {
     if (cancel_requested()) throw_aborted();

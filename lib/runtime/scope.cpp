@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include <weft/core/observe.hpp>
 #include <weft/runtime/scope.hpp>
 
 #include <memory>
@@ -122,6 +123,18 @@ void task_scope::spawn(awaitable<void> work, std::source_location where) {
 void task_scope::spawn_supervised(awaitable<void> work, failure_observer on_failure,
                                   std::source_location where) {
     core_.spawn(core_.parent_executor(), std::move(work), std::move(on_failure), where);
+}
+
+void task_scope::spawn_supervised(awaitable<void> work, const extensions& ext,
+                                  std::source_location where) {
+    auto kept = std::make_shared<const extensions>(ext.fork());
+    spawn_supervised(
+        std::move(work),
+        [kept](const failure& f, std::source_location spawned_at) {
+            log(*kept, severity::error, "task failed",
+                {{"error", f.what()}, {"kind", to_string(f.kind())}}, spawned_at);
+        },
+        where);
 }
 
 void task_scope::spawn_on(asio::any_io_executor executor, awaitable<void> work,

@@ -5,7 +5,6 @@
 // must hold afterwards whoever was first.
 
 #include "machine.hpp"
-
 #include <weft/runtime/channel.hpp>
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/mutex.hpp>
@@ -29,9 +28,9 @@ struct token {
 };
 
 struct world {
-    weft::event gate;            ///< lets the work come to its end
-    weft::event never;           ///< lets nothing
-    weft::event cleanup{true};   ///< lets cancelled work end
+    weft::event gate;           ///< lets the work come to its end
+    weft::event never;          ///< lets nothing
+    weft::event cleanup{true};  ///< lets cancelled work end
     weft::semaphore semaphore{0};
     weft::channel<token> inbox{1};
     weft::channel<token> outbox{1};
@@ -40,12 +39,12 @@ struct world {
 
     std::chrono::milliseconds limit{10};  ///< what strikes in the column "during the join"
 
-    std::atomic<int> begun{0};     ///< child coroutines
+    std::atomic<int> begun{0};  ///< child coroutines
     std::atomic<int> ended{0};
-    std::atomic<int> received{0};  ///< values that the case took
-    std::atomic<int> sent{0};      ///< values that the case sent
-    std::atomic<int> offered{0};   ///< values that others sent
-    std::atomic<int> drained{0};   ///< values that others took
+    std::atomic<int> received{0};    ///< values that the case took
+    std::atomic<int> sent{0};        ///< values that the case sent
+    std::atomic<int> offered{0};     ///< values that others sent
+    std::atomic<int> drained{0};     ///< values that others took
     std::atomic<bool> joined{true};  ///< no child was alive when the caller went on
 
     /// Called by each case in the coroutine that awaits the primitive, just before it does.
@@ -79,9 +78,7 @@ inline awaitable<token> work(world& w, weft::event& until) {
     co_return token(1);
 }
 
-inline awaitable<void> work_only(world& w, weft::event& until) {
-    (void)co_await work(w, until);
-}
+inline awaitable<void> work_only(world& w, weft::event& until) { (void)co_await work(w, until); }
 
 inline awaitable<void> work_then_fail(world& w, weft::event& until) {
     (void)co_await work(w, until);
@@ -143,7 +140,8 @@ inline awaitable<void> deadline_joining(world& w) {
 inline awaitable<void> any(world& w) {
     w.at_entry();
     auto r = co_await weft::when_any(work_only(w, w.never), work(w, w.gate));
-    if (r.index != 1 || *(*std::get<1>(r.values)).value != 1) throw std::logic_error("wrong winner");
+    if (r.index != 1 || *(*std::get<1>(r.values)).value != 1)
+        throw std::logic_error("wrong winner");
     if (std::get<0>(r.values)) throw std::logic_error("the loser won too");
 }
 

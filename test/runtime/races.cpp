@@ -28,21 +28,28 @@ using namespace weft_test;
 namespace {
 
 enum class point { before, at_start, at_completion, twice, in_join, other_strand, lost_race };
-constexpr std::array<const char*, 7> point_names{
-    "before start", "at start", "at completion", "twice", "in the join", "other strand", "lost race"};
+constexpr std::array<const char*, 7> point_names{"before start", "at start",    "at completion",
+                                                 "twice",        "in the join", "other strand",
+                                                 "lost race"};
 
 std::atomic<long> failures{0};
 
 void fail(const cancel_case& c, point p, const std::string& what) {
     if (failures.fetch_add(1) < 20)
-        fmt::print(stderr, "{} cancelled {}: {}\n", c.name, point_names[static_cast<std::size_t>(p)], what);
+        fmt::print(stderr, "{} cancelled {}: {}\n", c.name,
+                   point_names[static_cast<std::size_t>(p)], what);
 }
 
 /// Fights `count` duels of one kind, some of them at a time.
 class arena {
   public:
     arena(asio::any_io_executor executor, const cancel_case& c, point p, long count, long at_once)
-        : executor(std::move(executor)), kind(c), where(p), left_(count), alive_(0), at_once_(at_once) {}
+        : executor(std::move(executor)),
+          kind(c),
+          where(p),
+          left_(count),
+          alive_(0),
+          at_once_(at_once) {}
 
     void fight();
     void one_is_over();
@@ -65,21 +72,27 @@ class arena {
 /// One awaiting coroutine, and those who interfere. It ends with the last who holds it.
 struct duel : std::enable_shared_from_this<duel> {
     explicit duel(arena& a, std::uint64_t seed)
-        : in(a), own(asio::make_strand(a.executor)), other(asio::make_strand(a.executor)), random(seed | 1) {}
+        : in(a),
+          own(asio::make_strand(a.executor)),
+          other(asio::make_strand(a.executor)),
+          random(seed | 1) {}
 
     ~duel() {
         const cancel_case& c = in.kind;
         const bool in_join = in.where == point::in_join;
         if (!over) fail(c, in.where, "the coroutine has not ended");
-        if (in.where == point::before && outcome != c.before) fail(c, in.where, "before: " + outcome);
+        if (in.where == point::before && outcome != c.before)
+            fail(c, in.where, "before: " + outcome);
         const bool allowed = in_join ? outcome == c.during_join || outcome == c.twice
                                      : outcome == "value" || outcome == c.twice;
         if (!allowed) fail(c, in.where, "ended with " + outcome);
         if (outcome == "aborted" && !cancelled && in.where != point::lost_race)
             fail(c, in.where, "aborted, but the caller is not cancelled");
-        if (!w.joined || w.begun != w.ended) fail(c, in.where, "a child outlived its parent's wait");
+        if (!w.joined || w.begun != w.ended)
+            fail(c, in.where, "a child outlived its parent's wait");
         if (in_join) c.complete(w);
-        if (!c.intact(w, !in_join && outcome == "value")) fail(c, in.where, "something was lost after " + outcome);
+        if (!c.intact(w, !in_join && outcome == "value"))
+            fail(c, in.where, "something was lost after " + outcome);
         in.one_is_over();
     }
 
@@ -90,8 +103,7 @@ struct duel : std::enable_shared_from_this<duel> {
         return random;
     }
     static void spin(std::uint64_t turns) {
-        for (std::atomic<std::uint64_t> i{0}; i < turns; ++i) {
-        }
+        for (volatile std::uint64_t i = 0; i < turns;) i = i + 1;
     }
 
     /// Does `act` on another thread after a while.
@@ -118,7 +130,7 @@ struct duel : std::enable_shared_from_this<duel> {
     }
 
     void interfere() {
-        constexpr std::uint64_t soon = 60, some_time = 600;
+        constexpr std::uint64_t soon = 100, some_time = 1500;
         const auto completes = [](duel& d) { d.in.kind.complete(d.w); };
         const auto cancels = [](duel& d) { d.cancel(); };
         switch (in.where) {
@@ -249,7 +261,8 @@ void fight_all(Context& context, const char* name, long count, std::string_view 
             arena a(context.get_executor(), c, where, count, where == point::in_join ? 512 : 32);
             a.fight();
         }
-        fmt::print("{}: {} x {} points x {}, {:.1f} s so far\n", name, c.name, point_names.size(), count,
+        fmt::print("{}: {} x {} points x {}, {:.1f} s so far\n", name, c.name, point_names.size(),
+                   count,
                    std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count());
         std::fflush(stdout);
     }
@@ -259,7 +272,8 @@ template <class Context>
 void expect_nothing_left(Context& context, const char* name) {
     auto& live = weft::context_info::of(context).live();
     if (live.tasks != 0 || live.waiters != 0) {
-        fmt::print(stderr, "{}: {} tasks and {} waiters are left\n", name, live.tasks.load(), live.waiters.load());
+        fmt::print(stderr, "{}: {} tasks and {} waiters are left\n", name, live.tasks.load(),
+                   live.waiters.load());
         ++failures;
     }
 }

@@ -3,6 +3,7 @@
 
 #include <weft/core/awaitable.hpp>
 #include <weft/core/config.hpp>
+#include <weft/core/extensions.hpp>
 #include <weft/core/failure.hpp>
 #include <weft/runtime/detail/children.hpp>
 #include <weft/runtime/executor.hpp>
@@ -73,6 +74,16 @@ class task_scope {
     void spawn_supervised(F work, failure_observer on_failure,
                           std::source_location where = std::source_location::current()) {
         spawn_supervised(call(std::move(work)), std::move(on_failure), where);
+    }
+
+    /// The same, telling the observer of `ext` (a record "task failed" of severity error, with the failure and the place).
+    void spawn_supervised(awaitable<void> work, const extensions& ext,
+                          std::source_location where = std::source_location::current());
+    template <class F>
+        requires std::is_same_v<std::invoke_result_t<F&>, awaitable<void>>
+    void spawn_supervised(F work, const extensions& ext,
+                          std::source_location where = std::source_location::current()) {
+        spawn_supervised(call(std::move(work)), ext, where);
     }
 
     /// Starts a child, as `spawn` does, on another executor: another core, say.
@@ -156,7 +167,15 @@ class scope_of final : public scope_core {
     }
 
   private:
-    void launch() override { body_child_.launch(make_body_(scope_), false); }
+    void launch() override {
+        awaitable<T> work;
+        try {
+            work = make_body_(scope_);
+        } catch (...) {
+            return body_child_.never_started(std::current_exception());
+        }
+        body_child_.launch(std::move(work), false);
+    }
 
     boost::asio::any_io_executor body_executor_;
     F& make_body_;

@@ -124,6 +124,9 @@ class child {
     /// Emits on the child's executor; consumes what `retain` gave.
     void emit_cancellation();
 
+    /// Instead of a launch: it has failed.
+    void never_started(std::exception_ptr e);
+
     // For its coroutine, on its executor.
     void begin();            ///< throws operation_aborted when it was cancelled before
     void failed() noexcept;  ///< in a handler: notes the exception
@@ -171,8 +174,17 @@ class child_of : public child {
     using child::child;
     virtual ~child_of() = default;
 
-    /// `next_turn`: begin at the executor's next turn instead of from inside this call.
-    void launch(awaitable<T> work, bool next_turn) { start(run(std::move(work), next_turn)); }
+    /// `next_turn`: begin at the executor's next turn instead of from inside this call. What cannot be launched (no
+    /// memory) has failed.
+    void launch(awaitable<T> work, bool next_turn) {
+        awaitable<void> body;
+        try {
+            body = run(std::move(work), next_turn);
+        } catch (...) {
+            return never_started(std::current_exception());
+        }
+        start(std::move(body));
+    }
 
     std::optional<value_of<T>> value;
 
