@@ -34,7 +34,7 @@ reactor::reactor(asio::execution_context& context)
     : service(context), info_(context_info::of(context)), epoll_(make_epoll()) {}
 
 reactor::~reactor() {
-    if (!asio_) ::close(epoll_);
+    if (!asio_ && epoll_ >= 0) ::close(epoll_);
 }
 
 reactor* reactor::of(const asio::any_io_executor& executor, context_info& info) {
@@ -42,7 +42,7 @@ reactor* reactor::of(const asio::any_io_executor& executor, context_info& info) 
     auto& context =
         static_cast<asio::execution_context&>(asio::query(executor, asio::execution::context));
     auto& self = asio::use_service<reactor>(context);
-    if (!self.asio_) self.asio_.emplace(executor, self.epoll_);
+    if (!self.asio_ && self.epoll_ >= 0) self.asio_.emplace(executor, self.epoll_);
     return &self;
 }
 
@@ -171,8 +171,9 @@ void reactor::shutdown() {
     }
     waits_ = 0;
     external_.reset();
-    boost::system::error_code ignored;
-    if (asio_) asio_->close(ignored);
+    // Now: Asio's service behind it, younger than this one, is destroyed before it.
+    asio_.reset();
+    epoll_ = -1;
 }
 
 }  // namespace weft::net::detail
