@@ -42,13 +42,16 @@ class waker {
     [[nodiscard]] bool waiting() const noexcept { return static_cast<bool>(handler_); }
 
     /// The execution context goes away: destroys the coroutine that waits.
-    void abandon() noexcept { auto handler = take(); }
+    void abandon() noexcept {
+        if (!handler_) return;
+        auto handler = take();
+    }
 
   private:
     using handler_type = boost::asio::any_completion_handler<void()>;
 
     handler_type take() noexcept {
-        slot_.clear();
+        std::exchange(slot_, {}).clear();  // it belongs to the handler
         return std::exchange(handler_, nullptr);
     }
 

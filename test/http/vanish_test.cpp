@@ -34,6 +34,7 @@ awaitable<void> pass(io::stream& from, io::stream& to, cut* at, std::function<vo
         }
         const std::size_t room = at ? std::min(buffer.size(), at->after - passed) : buffer.size();
         auto n = co_await attempt(from.read(asio::buffer(buffer.data(), room)));
+        if (!from || !to) co_return;
         if (!n) {
             to.abort();
             co_return;
@@ -44,6 +45,7 @@ awaitable<void> pass(io::stream& from, io::stream& to, cut* at, std::function<vo
         }
         passed += *n;
         auto written = co_await attempt(to.write(asio::const_buffer(buffer.data(), *n)));
+        if (!from || !to) co_return;
         if (!written) {
             from.abort();
             co_return;
