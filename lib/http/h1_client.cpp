@@ -71,6 +71,13 @@ void h1_client_connection::on_limit() {
     if (on_free) on_free(*this);
 }
 
+/// Whoever keeps it for later must not look for it on an executor that is no more.
+void h1_client_connection::on_abandoned() noexcept {
+    if (!idling_) return;
+    idling_ = reusable_ = false;
+    if (on_free) on_free(*this);
+}
+
 void h1_client_connection::fail(failure f) {
     reusable_ = false;
     throw std::move(f);

@@ -58,6 +58,7 @@ class h1_client_connection final : public h1_pump {
     void released();
     void on_input() override;
     void on_limit() override;
+    void on_abandoned() noexcept override;
 
     const client_options options_;
     h1::limits limits_;

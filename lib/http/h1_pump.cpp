@@ -181,6 +181,7 @@ void h1_pump::operation_abandoned() noexcept {
         input_changed.abandon();
         output_changed.abandon();
         changed.abandon();
+        on_abandoned();
     }
 }
 

@@ -102,6 +102,8 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     virtual void on_input() {}
     /// The limit ran out. Called before the waiting coroutine is woken.
     virtual void on_limit() {}
+    /// The execution context goes away, and what was pending on it with it.
+    virtual void on_abandoned() noexcept {}
 
   private:
     void on_read(io::error_code ec, std::size_t n);
