@@ -330,6 +330,7 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
     const bool chunked = framing.how == h1::framing::kind::chunked;
     std::uint64_t left = framing.length;
     std::exception_ptr thrown;
+    flush_later();  // the head does not wait for a content that takes its time
     try {
         while (std::optional<weft::bytes> chunk = co_await content.next()) {
             if (framing.how == h1::framing::kind::length) {

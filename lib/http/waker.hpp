@@ -57,15 +57,15 @@ class waker {
         waker* self;
         template <class Handler>
         void operator()(Handler&& handler) const {
-            self->slot_ = boost::asio::get_associated_cancellation_slot(handler);
-            if (self->slot_.is_connected()) {
-                self->slot_.assign([self = self](boost::asio::cancellation_type type) {
-                    if ((type & boost::asio::cancellation_type::terminal) != boost::asio::cancellation_type::none)
-                        self->wake_later();
-                });
-            }
             assert(!self->handler_ && "one coroutine waits at a time");
+            // First the handler: erasing it takes over the slot that it came with and gives another one.
             self->handler_ = std::forward<Handler>(handler);
+            self->slot_ = boost::asio::get_associated_cancellation_slot(self->handler_);
+            if (!self->slot_.is_connected()) return;
+            self->slot_.assign([self = self](boost::asio::cancellation_type type) {
+                if ((type & boost::asio::cancellation_type::terminal) != boost::asio::cancellation_type::none)
+                    self->wake_later();
+            });
         }
     };
 
