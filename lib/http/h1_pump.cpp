@@ -3,6 +3,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <array>
 #include <utility>
 
 namespace weft::http::detail {
@@ -10,9 +11,9 @@ namespace weft::http::detail {
 namespace asio_error = boost::asio::error;
 
 h1_pump::h1_pump(io::stream connection)
-    : changed(connection.get_executor()),
-      input_changed(connection.get_executor()),
-      output_changed(connection.get_executor()),
+    : changed(executor_),
+      input_changed(executor_),
+      output_changed(executor_),
       stream_(std::move(connection)),
       executor_(stream_.get_executor()),
       context_(context_info::of(executor_)),
@@ -83,24 +84,32 @@ void h1_pump::wake_all() {
 
 void h1_pump::flush() {
     while (!write_.pending() && !output_end_ && stream_) {
-        if (sending_.empty()) {
-            if (out.empty()) return;
-            sending_.swap(out);
-        }
-        const std::size_t used = sending_.gather(write_buffers_);
+        output_queue& next = sending_.empty() ? out : sending_;
+        if (next.empty()) return;
+        std::array<boost::asio::const_buffer, io::max_buffers> buffers;
+        const std::size_t used = next.gather(buffers);
         io::error_code ec;
-        const std::size_t n = stream_.try_write(io::const_buffers(write_buffers_.data(), used), ec);
+        const std::size_t n = stream_.try_write(io::const_buffers(buffers.data(), used), ec);
         if (!ec) {
-            sending_.consume(n);
+            next.consume(n);
             sent_bytes_ += n;
         } else if (ec == asio_error::would_block) {
-            write_limit_.arm_after(write_timeout);
-            write_keeps_ = shared_from_this();
-            stream_.start_write({write_buffers_.data(), used}, write_);
+            start_write();
         } else {
             output_end_ = ec;
         }
     }
+}
+
+void h1_pump::start_write() {
+    // What is being written may not move while `out` grows.
+    if (sending_.empty()) sending_.swap(out);
+    std::array<boost::asio::const_buffer, io::max_buffers> buffers;
+    const std::size_t used = sending_.gather(buffers);
+    write_buffers_.assign(buffers.begin(), buffers.begin() + used);
+    write_limit_.arm_after(write_timeout);
+    write_keeps_ = shared_from_this();
+    stream_.start_write(write_buffers_, write_);
 }
 
 void h1_pump::on_write(io::error_code ec, std::size_t n) {
@@ -170,6 +179,7 @@ void h1_pump::shrink() {
     if (!read_.pending()) in.shrink();
     out.shrink();
     sending_.shrink();
+    if (!write_.pending()) std::vector<boost::asio::const_buffer>().swap(write_buffers_);
 }
 
 void h1_pump::operation_abandoned() noexcept {

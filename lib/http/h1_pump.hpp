@@ -7,12 +7,12 @@
 
 #include <boost/asio/buffer.hpp>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "input_buffer.hpp"
 #include "output_queue.hpp"
@@ -110,6 +110,7 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     void on_write(io::error_code ec, std::size_t n);
     void note_read(io::error_code ec, std::size_t n);
     void wake_all();
+    void start_write();
 
     io::stream stream_;
     boost::asio::any_io_executor executor_;
@@ -123,7 +124,7 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
 
     output_queue sending_;
     io::member_operation<h1_pump, &h1_pump::on_write> write_{*this};
-    std::array<boost::asio::const_buffer, io::max_buffers> write_buffers_;
+    std::vector<boost::asio::const_buffer> write_buffers_;  // of a write that waits
     std::shared_ptr<h1_pump> write_keeps_;
     std::optional<io::error_code> output_end_;
     std::uint64_t sent_bytes_ = 0;

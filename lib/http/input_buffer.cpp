@@ -59,7 +59,11 @@ boost::asio::mutable_buffer input_buffer::prepare(std::size_t wanted) {
             end_ = begin_ + size;
         }
     }
-    if (room() < wanted) replace(std::max(block_->capacity, size() + wanted));
+    if (room() < wanted) {
+        // What is mostly full already doubles: a long head is not copied over and over.
+        const std::size_t capacity = block_->capacity;
+        replace(std::max(size() > capacity / 2 ? 2 * capacity : capacity, size() + wanted));
+    }
     return {end_, room()};
 }
 

@@ -19,7 +19,7 @@ namespace weft::http::detail {
 /// connection holds a small one.
 class input_buffer {
   public:
-    static constexpr std::size_t small = 2048;
+    static constexpr std::size_t small = 1024;
 
     [[nodiscard]] std::string_view data() const noexcept {
         return {begin_, static_cast<std::size_t>(end_ - begin_)};

@@ -26,7 +26,8 @@ namespace weft::http::detail {
 /// have undone. A terminal cancellation of the waiting coroutine wakes it as well, from the executor's queue.
 class waker {
   public:
-    explicit waker(boost::asio::any_io_executor executor) noexcept : executor_(std::move(executor)) {}
+    /// `executor` is the owner's, and lives as long as this.
+    explicit waker(const boost::asio::any_io_executor& executor) noexcept : executor_(executor) {}
     waker(const waker&) = delete;
     waker& operator=(const waker&) = delete;
 
@@ -81,7 +82,7 @@ class waker {
         });
     }
 
-    boost::asio::any_io_executor executor_;
+    const boost::asio::any_io_executor& executor_;
     handler_type handler_;
     boost::asio::cancellation_slot slot_;
 };
