@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// Layers: middleware is a coroutine around the next service. They read in the order in which a request travels.
+// Layers: middleware is a coroutine around the next service. They read in the order in which a
+// request travels.
 
 #include <weft/testing.hpp>
 #include <weft/weft.hpp>

@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// A client and a server test each other, in memory and in virtual time: no port, no thread, no waiting. In a test file of
-// yours the checks are your framework's; here they are plain ifs.
+// A client and a server test each other, in memory and in virtual time: no port, no thread, no
+// waiting. In a test file of yours the checks are your framework's; here they are plain ifs.
 
 #include <weft/testing.hpp>
 #include <weft/weft.hpp>

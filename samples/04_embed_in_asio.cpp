@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// weft inside an existing Asio program: its executors, its completion tokens, its cancellation. Here a thread_pool runs
-// everything; an io_context that is yours works the same.
+// weft inside an existing Asio program: its executors, its completion tokens, its cancellation.
+// Here a thread_pool runs everything; an io_context that is yours works the same.
 
 #include <weft/weft.hpp>
 

@@ -62,7 +62,8 @@ awaitable<void> directly() {
     fmt::print("1. called directly:          {} {}\n", r.status().code(), content);
 }
 
-/// 2. The same service behind an HTTP server and an HTTP client, joined by a pair of streams in memory.
+/// 2. The same service behind an HTTP server and an HTTP client, joined by a pair of streams in
+///    memory.
 awaitable<void> over_memory() {
     http::client client{testing::mock_connector(http::server(greet))};
     http::response r = co_await client.get("http://tour.test/").query("name", "in memory").send();
@@ -70,7 +71,8 @@ awaitable<void> over_memory() {
     fmt::print("2. over HTTP/1.1, in memory: {} {}\n", r.status().code(), content);
 }
 
-/// 3. The same over TCP: a server on a port that the system chooses, and a client that connects to it.
+/// 3. The same over TCP: a server on a port that the system chooses, and a client that connects to
+///    it.
 awaitable<void> over_tcp() {
     co_await with_scope([](task_scope& scope) -> awaitable<void> {
         channel<net::endpoint> listening{1};
@@ -117,7 +119,8 @@ awaitable<void> behind_layers() {
         fmt::print("     #{} {}{}\n", e.order(), e.type(), e.text() ? " = " + *e.text() : "");
 }
 
-/// 5. A handler that takes half a minute, a limit of five seconds: in virtual time that is over at once.
+/// 5. A handler that takes half a minute, a limit of five seconds: in virtual time that is over at
+///    once.
 awaitable<void> a_timeout() {
     auto slow = [](http::request) -> awaitable<http::response> {
         co_await sleep_for(30s);

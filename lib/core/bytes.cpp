@@ -37,7 +37,8 @@ bytes bytes::copy(std::string_view text) {
 }
 
 bytes bytes::from_string(std::string&& text) {
-    // A short string lives inside its object, so it would have to move: one allocation of the right size is cheaper.
+    // A short string lives inside its object, so it would have to move: one allocation of the right
+    // size is cheaper.
     if (text.size() < sizeof(std::string)) return copy(text);
     auto* owner = new string_owner(std::move(text));
     return {owner->text, owner};

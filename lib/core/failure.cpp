@@ -11,34 +11,50 @@ namespace asio_error = boost::asio::error;
 
 std::string_view to_string(failure_domain d) noexcept {
     switch (d) {
-        case failure_domain::transport: return "transport";
-        case failure_domain::protocol: return "protocol";
-        case failure_domain::application: return "application";
-        case failure_domain::local: return "local";
+        case failure_domain::transport:
+            return "transport";
+        case failure_domain::protocol:
+            return "protocol";
+        case failure_domain::application:
+            return "application";
+        case failure_domain::local:
+            return "local";
     }
     return "?";
 }
 
 std::string_view to_string(failure_kind k) noexcept {
     switch (k) {
-        case failure_kind::unavailable: return "unavailable";
-        case failure_kind::timeout: return "timeout";
-        case failure_kind::rejected: return "rejected";
-        case failure_kind::authentication: return "authentication";
-        case failure_kind::protocol: return "protocol";
-        case failure_kind::invalid_input: return "invalid_input";
-        case failure_kind::cancelled: return "cancelled";
-        case failure_kind::exhausted: return "exhausted";
-        case failure_kind::internal: return "internal";
+        case failure_kind::unavailable:
+            return "unavailable";
+        case failure_kind::timeout:
+            return "timeout";
+        case failure_kind::rejected:
+            return "rejected";
+        case failure_kind::authentication:
+            return "authentication";
+        case failure_kind::protocol:
+            return "protocol";
+        case failure_kind::invalid_input:
+            return "invalid_input";
+        case failure_kind::cancelled:
+            return "cancelled";
+        case failure_kind::exhausted:
+            return "exhausted";
+        case failure_kind::internal:
+            return "internal";
     }
     return "?";
 }
 
 std::string_view to_string(delivery d) noexcept {
     switch (d) {
-        case delivery::not_sent: return "not_sent";
-        case delivery::unknown: return "unknown";
-        case delivery::processed: return "processed";
+        case delivery::not_sent:
+            return "not_sent";
+        case delivery::unknown:
+            return "unknown";
+        case delivery::processed:
+            return "processed";
     }
     return "?";
 }
@@ -73,9 +89,12 @@ failure_domain domain_of(failure_kind k) noexcept {
     switch (k) {
         case failure_kind::unavailable:
         case failure_kind::timeout:
-        case failure_kind::authentication: return failure_domain::transport;
-        case failure_kind::protocol: return failure_domain::protocol;
-        default: return failure_domain::local;
+        case failure_kind::authentication:
+            return failure_domain::transport;
+        case failure_kind::protocol:
+            return failure_domain::protocol;
+        default:
+            return failure_domain::local;
     }
 }
 
@@ -96,7 +115,8 @@ struct failure::content {
     void write_text(const boost::system::error_code& code) {
         text.assign(to_string(kind)).append(": ").append(message);
         if (code) text.append(" (").append(code.message()).append(")");
-        for (const auto& [key, value] : context) text.append(" ").append(key).append("=").append(value);
+        for (const auto& [key, value] : context)
+            text.append(" ").append(key).append("=").append(value);
         if (cause) text.append("; caused by ").append(cause->what());
     }
 };
@@ -121,7 +141,8 @@ failure::failure(const failure&) noexcept = default;
 failure& failure::operator=(const failure&) noexcept = default;
 failure::~failure() = default;
 
-failure failure::from(boost::system::error_code code, std::string message, std::source_location where) {
+failure failure::from(boost::system::error_code code, std::string message,
+                      std::source_location where) {
     return {kind_of(code), code, std::move(message), where};
 }
 
@@ -149,10 +170,14 @@ const char* failure::what() const noexcept { return content_->text.c_str(); }
 failure_kind failure::kind() const noexcept { return content_->kind; }
 failure_domain failure::domain() const noexcept { return content_->domain; }
 weft::delivery failure::delivered() const noexcept { return content_->delivered; }
-std::optional<failure::duration> failure::retry_after() const noexcept { return content_->retry_after; }
+std::optional<failure::duration> failure::retry_after() const noexcept {
+    return content_->retry_after;
+}
 std::string_view failure::message() const noexcept { return content_->message; }
 std::source_location failure::where() const noexcept { return content_->where; }
-const failure* failure::cause() const noexcept { return content_->cause ? &*content_->cause : nullptr; }
+const failure* failure::cause() const noexcept {
+    return content_->cause ? &*content_->cause : nullptr;
+}
 const std::vector<std::pair<std::string, std::string>>& failure::context() const noexcept {
     return content_->context;
 }

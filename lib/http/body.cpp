@@ -27,7 +27,8 @@ awaitable<std::optional<weft::bytes>> ready(weft::bytes content) {
 }
 
 [[noreturn]] void too_large(std::size_t limit) {
-    throw failure(failure_kind::rejected, "the body is larger than allowed").with("limit", static_cast<long long>(limit));
+    throw failure(failure_kind::rejected, "the body is larger than allowed")
+        .with("limit", static_cast<long long>(limit));
 }
 
 }  // namespace

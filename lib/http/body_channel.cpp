@@ -7,7 +7,8 @@
 
 namespace weft::http {
 
-/// What the two ends share. Trailers and failure are written before the channel is closed, and read after.
+/// What the two ends share. Trailers and failure are written before the channel is closed, and read
+/// after.
 struct body_writer::shared {
     explicit shared(std::size_t capacity) : chunks(capacity) {}
 
@@ -54,7 +55,9 @@ body_writer& body_writer::operator=(body_writer&& other) noexcept {
 }
 
 body_writer::~body_writer() {
-    if (shared_) fail(failure(failure_kind::unavailable, "the writer of this body went away before its end"));
+    if (shared_)
+        fail(
+            failure(failure_kind::unavailable, "the writer of this body went away before its end"));
 }
 
 awaitable<void> body_writer::write(weft::bytes chunk) {

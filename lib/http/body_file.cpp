@@ -9,11 +9,12 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <cerrno>
-#include <fcntl.h>
 #include <string>
+#include <utility>
+
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <utility>
 
 namespace weft::http {
 
@@ -23,7 +24,8 @@ namespace {
 
 constexpr std::size_t chunk_size = 64 * 1024;
 
-/// The threads that wait for disks, one set for each execution context, made when the first file is read.
+/// The threads that wait for disks, one set for each execution context, made when the first file is
+/// read.
 class file_threads final : public asio::execution_context::service {
   public:
     using key_type = file_threads;
@@ -45,12 +47,15 @@ asio::execution_context::id file_threads::id;
 class file {
   public:
     explicit file(const std::filesystem::path& path) {
-        fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO must not make us wait
+        fd_ = ::open(path.c_str(),
+                     O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO must not make us wait
         if (fd_ < 0) refuse(path, errno);
-        struct stat about {};
+        struct stat about{};
         if (::fstat(fd_, &about) != 0 || !S_ISREG(about.st_mode)) {
             ::close(fd_);
-            throw failure(failure_kind::invalid_input, "not a regular file").in(failure_domain::local).with("path", path.string());
+            throw failure(failure_kind::invalid_input, "not a regular file")
+                .in(failure_domain::local)
+                .with("path", path.string());
         }
         size = static_cast<std::uint64_t>(about.st_size);
     }
@@ -65,7 +70,9 @@ class file {
             const ssize_t got = ::pread(fd_, chunk.data(), n, static_cast<off_t>(at));
             if (got < 0 && errno == EINTR) continue;
             if (got < 0)
-                throw failure::from(boost::system::error_code(errno, boost::system::system_category()), "reading a file")
+                throw failure::from(
+                    boost::system::error_code(errno, boost::system::system_category()),
+                    "reading a file")
                     .in(failure_domain::local);
             chunk.resize(static_cast<std::size_t>(got));
             return weft::bytes(std::move(chunk));
@@ -76,7 +83,8 @@ class file {
 
   private:
     [[noreturn]] static void refuse(const std::filesystem::path& path, int error) {
-        throw failure::from(boost::system::error_code(error, boost::system::system_category()), "cannot open the file")
+        throw failure::from(boost::system::error_code(error, boost::system::system_category()),
+                            "cannot open the file")
             .in(failure_domain::local)
             .with("path", path.string());
     }
@@ -92,11 +100,11 @@ struct file_source final : body::source {
         const auto here = co_await asio::this_coro::executor;
         auto& context = asio::query(here, asio::execution::context);
         const external_work reading(context_info::of(context));
-        auto read = [](std::shared_ptr<const file> f, std::uint64_t from, std::size_t n) -> awaitable<weft::bytes> {
-            co_return f->read(from, n);
-        };
+        auto read = [](std::shared_ptr<const file> f, std::uint64_t from,
+                       std::size_t n) -> awaitable<weft::bytes> { co_return f->read(from, n); };
         const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk_size));
-        weft::bytes chunk = co_await run_on(asio::use_service<file_threads>(context).lane(), read(opened, at, n));
+        weft::bytes chunk =
+            co_await run_on(asio::use_service<file_threads>(context).lane(), read(opened, at, n));
         if (chunk.empty())
             throw failure(failure_kind::unavailable, "the file became shorter while it was read")
                 .in(failure_domain::local)
@@ -104,8 +112,12 @@ struct file_source final : body::source {
         at += chunk.size();
         co_return chunk;
     }
-    [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override { return opened->size - at; }
-    [[nodiscard]] std::unique_ptr<source> replay() const override { return std::make_unique<file_source>(opened); }
+    [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override {
+        return opened->size - at;
+    }
+    [[nodiscard]] std::unique_ptr<source> replay() const override {
+        return std::make_unique<file_source>(opened);
+    }
 
     std::shared_ptr<const file> opened;
     std::uint64_t at = 0;

@@ -1,4 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "h1_client.hpp"
+#include "url.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/http/client.hpp>
 #include <weft/net/tcp.hpp>
@@ -17,9 +19,6 @@
 #include <optional>
 #include <utility>
 #include <vector>
-
-#include "h1_client.hpp"
-#include "url.hpp"
 
 namespace weft::http {
 
@@ -118,7 +117,8 @@ void client::state::close_idle() {
         }
 }
 
-awaitable<connection_ptr> client::state::open(const detail::destination& to, asio::any_io_executor home) {
+awaitable<connection_ptr> client::state::open(const detail::destination& to,
+                                              asio::any_io_executor home) {
     net::connect_request wanted(to.host, to.port);
     wanted.scheme = to.scheme;
     asio::any_io_executor lane = serialized(home);
@@ -126,15 +126,18 @@ awaitable<connection_ptr> client::state::open(const detail::destination& to, asi
     io::stream stream;
     try {
         if (lane == home)
-            stream = co_await with_deadline(options.connect_timeout, connector.serve(std::move(wanted)));
+            stream =
+                co_await with_deadline(options.connect_timeout, connector.serve(std::move(wanted)));
         else
-            stream = co_await run_on(lane, with_deadline(options.connect_timeout, connector.serve(std::move(wanted))));
+            stream = co_await run_on(
+                lane, with_deadline(options.connect_timeout, connector.serve(std::move(wanted))));
     } catch (...) {
         thrown = std::current_exception();
     }
     if (thrown) {
         const failure cause = failure::from(std::move(thrown));
-        if (cause.kind() == failure_kind::cancelled) throw failure(cause).delivered(delivery::not_sent);
+        if (cause.kind() == failure_kind::cancelled)
+            throw failure(cause).delivered(delivery::not_sent);
         throw failure(cause.kind(), cause.code(), "cannot connect to " + to.authority)
             .in(cause.domain())
             .delivered(delivery::not_sent)
@@ -156,8 +159,10 @@ awaitable<connection_ptr> client::state::open(const detail::destination& to, asi
     co_return made;
 }
 
-/// On a kept connection; nothing when it turns out not to be good any more, and then `*r` is untouched.
-awaitable<std::optional<response>> client::state::try_exchange(connection_ptr use, http::request* r) {
+/// On a kept connection; nothing when it turns out not to be good any more, and then `*r` is
+/// untouched.
+awaitable<std::optional<response>> client::state::try_exchange(connection_ptr use,
+                                                               http::request* r) {
     if (!use->idle()) {
         use->close();
         co_return std::nullopt;
@@ -171,7 +176,8 @@ awaitable<response> client::state::serve(http::request r) {
     detail::prepare(r, to, options.user_agent);
     if (transport) co_return co_await transport.serve(std::move(r));
     if (to.scheme == "https")
-        throw failure(failure_kind::invalid_input, "this client speaks no TLS yet; use http, or a connector of your own")
+        throw failure(failure_kind::invalid_input,
+                      "this client speaks no TLS yet; use http, or a connector of your own")
             .with("host", to.host);
     const asio::any_io_executor home = co_await asio::this_coro::executor;
     const place at{to.host, to.port, context_of(home)};
@@ -191,7 +197,8 @@ awaitable<response> client::state::serve(http::request r) {
     co_return co_await run_on(lane, use->exchange(std::move(r)));
 }
 
-client::client(client_options options) : client(net::connector(net::tcp::connector()), std::move(options)) {}
+client::client(client_options options)
+    : client(net::connector(net::tcp::connector()), std::move(options)) {}
 
 client::client(net::connector connector, client_options options)
     : state_(std::make_shared<state>(std::move(options))) {
@@ -218,12 +225,16 @@ awaitable<void> client::close() const {
     co_return;
 }
 
-request_builder client::request(const method& m, std::string_view url) const { return {state_, m, url}; }
+request_builder client::request(const method& m, std::string_view url) const {
+    return {state_, m, url};
+}
 request_builder client::get(std::string_view url) const { return request(method::get, url); }
 request_builder client::head(std::string_view url) const { return request(method::head, url); }
 request_builder client::post(std::string_view url) const { return request(method::post, url); }
 request_builder client::put(std::string_view url) const { return request(method::put, url); }
 request_builder client::patch(std::string_view url) const { return request(method::patch, url); }
-request_builder client::delete_(std::string_view url) const { return request(method::delete_, url); }
+request_builder client::delete_(std::string_view url) const {
+    return request(method::delete_, url);
+}
 
 }  // namespace weft::http

@@ -1,4 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "h1_client.hpp"
+#include "url.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/http/connection.hpp>
 #include <weft/runtime/run_on.hpp>
@@ -11,9 +13,6 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <utility>
-
-#include "h1_client.hpp"
-#include "url.hpp"
 
 namespace weft::http {
 
@@ -48,7 +47,8 @@ awaitable<response> connection::serve(http::request r) const {
                        http::request q) -> awaitable<response> {
         const auto own = co_await asio::this_coro::cancellation_state;
         if (own.cancelled() != asio::cancellation_type::none)
-            throw failure(failure_kind::cancelled, asio::error::operation_aborted, "the exchange was cancelled")
+            throw failure(failure_kind::cancelled, asio::error::operation_aborted,
+                          "the exchange was cancelled")
                 .delivered(delivery::not_sent);
         s->current = std::move(mine);  // until on_free
         co_return co_await s->driver->exchange(std::move(q));

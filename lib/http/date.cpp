@@ -31,8 +31,7 @@ void write_date(char* out, std::chrono::sys_seconds when) noexcept {
 }
 
 std::string_view date_text::now(context_info& context) {
-    const std::uint64_t coarse =
-        context.deadlines().coarse_milliseconds();
+    const std::uint64_t coarse = context.deadlines().coarse_milliseconds();
     if (coarse >= stale_at_) {
         const auto wall = context.clock().wall_now();
         const auto second = std::chrono::floor<std::chrono::seconds>(wall);
@@ -40,8 +39,8 @@ std::string_view date_text::now(context_info& context) {
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(second + std::chrono::seconds(1) - wall);
         context.deadlines().refresh();
-        stale_at_ = context.deadlines().coarse_milliseconds() +
-                    static_cast<std::uint64_t>(left.count());
+        stale_at_ =
+            context.deadlines().coarse_milliseconds() + static_cast<std::uint64_t>(left.count());
     }
     return {text_.data(), text_.size()};
 }

@@ -21,8 +21,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t high_water = 64 * 1024;    // of output that the peer has not taken
-constexpr std::size_t unread_body = 64 * 1024;   // of a dropped body, thrown away to keep the connection
+constexpr std::size_t high_water = 64 * 1024;  // of output that the peer has not taken
+constexpr std::size_t unread_body =
+    64 * 1024;  // of a dropped body, thrown away to keep the connection
 constexpr std::size_t produce_ahead = 16 * 1024;
 
 h1::limits limits_of(const client_options& o) {
@@ -46,7 +47,8 @@ h1_client_connection::h1_client_connection(io::stream connection, const client_o
 
 bool h1_client_connection::idle() {
     if (busy_ || !reusable_ || input_end() || output_end()) return false;
-    // A byte that was not asked for, or an end that has come meanwhile, is seen here and not after the request is sent.
+    // A byte that was not asked for, or an end that has come meanwhile, is seen here and not after
+    // the request is sent.
     return !try_input(input_buffer::small / 2) && in.empty();
 }
 
@@ -83,7 +85,7 @@ void h1_client_connection::fail(failure f) {
     throw std::move(f);
 }
 
-// The exchange -----------------------------------------------------------------------------------------------------
+// The exchange ------------------------------------------------------------------------------------
 
 awaitable<response> h1_client_connection::exchange(request r) {
     auto keep = shared_from_this();
@@ -120,13 +122,15 @@ awaitable<response> h1_client_connection::exchange(request r) {
 awaitable<response> h1_client_connection::run(request r) {
     const http::method method = r.method();
     std::optional<std::uint64_t> size = r.body().size();
-    const bool wants_content = method == method::post || method == method::put || method == method::patch;
+    const bool wants_content =
+        method == method::post || method == method::put || method == method::patch;
     h1::framing framing = h1::framing::none();
     if (!size)
         framing = h1::framing::chunked();
     else if (*size > 0 || wants_content)
         framing = h1::framing::sized(*size);
-    if (!size && r.headers().content_length()) framing = h1::framing::sized(*r.headers().content_length());
+    if (!size && r.headers().content_length())
+        framing = h1::framing::sized(*r.headers().content_length());
     if (framing.empty()) r.headers().erase(field::expect);  // RFC 9110 10.1.1: only with content
     const bool expects = !framing.empty() && r.headers().has_token(field::expect, "100-continue");
     const bool upgrades = r.headers().contains(field::upgrade);
@@ -160,7 +164,8 @@ awaitable<response> h1_client_connection::run(request r) {
     response result(std::move(got.head), {}, std::move(facts));
     if (traits.body.how == h1::framing::kind::upgrade) {
         if (result.status() == 101 && !upgrades)
-            fail(failure(failure_kind::protocol, "the server switches protocols, which was not asked for"));
+            fail(failure(failure_kind::protocol,
+                         "the server switches protocols, which was not asked for"));
         result.set_upgraded(co_await leave_http());
         co_return result;
     }
@@ -172,7 +177,8 @@ awaitable<response> h1_client_connection::run(request r) {
 awaitable<h1_client_connection::answer> h1_client_connection::wait_for_head(const request& r) {
     bool limited = false;
     for (;;) {
-        const auto progress = in.empty() ? h1::progress::need_more : decoder_.decode(in.data(), r.method());
+        const auto progress =
+            in.empty() ? h1::progress::need_more : decoder_.decode(in.data(), r.method());
         if (progress == h1::progress::complete) {
             answer got;
             got.traits = decoder_.traits();
@@ -185,11 +191,13 @@ awaitable<h1_client_connection::answer> h1_client_connection::wait_for_head(cons
             co_return got;
         }
         if (progress == h1::progress::failed)
-            fail(failure(failure_kind::protocol, "the response is refused: " + decoder_.error().message())
+            fail(failure(failure_kind::protocol,
+                         "the response is refused: " + decoder_.error().message())
                      .with("reason", to_string(decoder_.error().why())));
         if (input_end()) {
             if (upload_failure_) std::rethrow_exception(upload_failure_);
-            fail(failure(failure_kind::unavailable, *input_end(), "the server closed the connection before it answered")
+            fail(failure(failure_kind::unavailable, *input_end(),
+                         "the server closed the connection before it answered")
                      .in(failure_domain::transport));
         }
         if (upload_failure_) std::rethrow_exception(upload_failure_);
@@ -206,7 +214,8 @@ awaitable<h1_client_connection::answer> h1_client_connection::wait_for_head(cons
         co_await changed.wait();
         const auto state = co_await asio::this_coro::cancellation_state;
         if (state.cancelled() != asio::cancellation_type::none)
-            fail(failure(failure_kind::cancelled, asio::error::operation_aborted, "the exchange was cancelled"));
+            fail(failure(failure_kind::cancelled, asio::error::operation_aborted,
+                         "the exchange was cancelled"));
         if (limited && limit_reached())
             fail(failure(failure_kind::timeout, "the server did not answer in time")
                      .in(failure_domain::transport)
@@ -232,7 +241,8 @@ void h1_client_connection::released() {
     if (!busy_) return;
     auto keep = shared_from_this();
     if (inbound_.is_open() && reusable_) {
-        // Dropped: what is here already may be thrown away to keep the connection, but nothing is waited for.
+        // Dropped: what is here already may be thrown away to keep the connection, but nothing is
+        // waited for.
         std::size_t dropped = 0;
         try {
             while (inbound_.is_open() && dropped <= unread_body) {
@@ -241,12 +251,14 @@ void h1_client_connection::released() {
                 if (piece.data) dropped += piece.data->size();
             }
         } catch (const failure&) {
-            reusable_ = false;  // refused or cut off: nobody wanted to know, and the connection ends here
+            reusable_ =
+                false;  // refused or cut off: nobody wanted to know, and the connection ends here
         }
     }
     // An answer before the request was sent to its end: the rest of it is not sent.
     if (uploading_ || unsent() > 0) reusable_ = false;
-    if (inbound_.is_open() || inbound_.failed() || input_end() || output_end() || !in.empty()) reusable_ = false;
+    if (inbound_.is_open() || inbound_.failed() || input_end() || output_end() || !in.empty())
+        reusable_ = false;
     inbound_.detach();
     stop_upload();
     busy_ = false;
@@ -254,24 +266,26 @@ void h1_client_connection::released() {
     if (on_free) on_free(*this);
 }
 
-// The request's content --------------------------------------------------------------------------------------------
+// The request's content ---------------------------------------------------------------------------
 
 void h1_client_connection::start_upload(http::body content, h1::framing framing) {
     auto self = std::static_pointer_cast<h1_client_connection>(shared_from_this());
     uploading_ = true;
     upload_begun_ = upload_stopped_ = false;
-    asio::co_spawn(get_executor(), upload(std::move(content), framing),
-                   asio::bind_cancellation_slot(upload_signal_.slot(), [self](std::exception_ptr e) {
-                       self->uploading_ = false;
-                       self->upload_begun_ = false;
-                       if (e && !self->upload_stopped_) {
-                           // A message that is cut off cannot be mended: the server must not take it for whole.
-                           self->upload_failure_ = e;
-                           self->reusable_ = false;
-                           self->end_output();
-                       }
-                       self->changed.wake();
-                   }));
+    asio::co_spawn(
+        get_executor(), upload(std::move(content), framing),
+        asio::bind_cancellation_slot(upload_signal_.slot(), [self](std::exception_ptr e) {
+            self->uploading_ = false;
+            self->upload_begun_ = false;
+            if (e && !self->upload_stopped_) {
+                // A message that is cut off cannot be mended: the server must not take it for
+                // whole.
+                self->upload_failure_ = e;
+                self->reusable_ = false;
+                self->end_output();
+            }
+            self->changed.wake();
+        }));
 }
 
 void h1_client_connection::stop_upload() {
@@ -289,7 +303,8 @@ awaitable<void> h1_client_connection::wait_for_continue() {
     } catch (...) {
         thrown = std::current_exception();
     }
-    if (thrown && failure::from(thrown).kind() != failure_kind::timeout) std::rethrow_exception(thrown);
+    if (thrown && failure::from(thrown).kind() != failure_kind::timeout)
+        std::rethrow_exception(thrown);
 }
 
 awaitable<void> h1_client_connection::upload(http::body content, h1::framing framing) {
@@ -303,13 +318,15 @@ awaitable<void> h1_client_connection::upload(http::body content, h1::framing fra
         if (!chunk) break;
         if (!chunked) {
             if (chunk->size() > left)
-                throw failure(failure_kind::invalid_input, "the body is longer than its Content-Length")
+                throw failure(failure_kind::invalid_input,
+                              "the body is longer than its Content-Length")
                     .with("content_length", static_cast<long long>(framing.length));
             left -= chunk->size();
         } else {
             char size[h1::max_chunk_header];
             out.append(std::string_view(
-                size, static_cast<std::size_t>(h1::write_chunk_header(size, chunk->size()) - size)));
+                size,
+                static_cast<std::size_t>(h1::write_chunk_header(size, chunk->size()) - size)));
         }
         out.append(std::move(*chunk));
         if (chunked) out.append(h1::chunk_end);
@@ -317,9 +334,11 @@ awaitable<void> h1_client_connection::upload(http::body content, h1::framing fra
             flush();
         else
             flush_later();
-        while (unsent() > high_water && !output_end() && !upload_stopped_) co_await output_changed.wait();
+        while (unsent() > high_water && !output_end() && !upload_stopped_)
+            co_await output_changed.wait();
     }
-    if (output_end() || upload_stopped_) co_return;  // the server takes no more: it may have answered already
+    if (output_end() || upload_stopped_)
+        co_return;  // the server takes no more: it may have answered already
     if (!chunked && left != 0)
         throw failure(failure_kind::invalid_input, "the body is shorter than its Content-Length")
             .with("content_length", static_cast<long long>(framing.length));

@@ -1,6 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "h1_inbound.hpp"
+#include "h1_pump.hpp"
 #include <weft/core/awaitable.hpp>
 #include <weft/http/client_options.hpp>
 #include <weft/http/h1/decoder.hpp>
@@ -14,27 +16,27 @@
 #include <functional>
 #include <memory>
 
-#include "h1_inbound.hpp"
-#include "h1_pump.hpp"
-
 namespace weft::http::detail {
 
-/// One HTTP/1 connection of a client: one exchange at a time. An exchange begins with exchange() and is over when the
-/// response's body has been pulled to its end, or dropped.
+/// One HTTP/1 connection of a client: one exchange at a time. An exchange begins with exchange()
+/// and is over when the response's body has been pulled to its end, or dropped.
 class h1_client_connection final : public h1_pump {
   public:
     h1_client_connection(io::stream connection, const client_options& options);
     ~h1_client_connection() override = default;
 
-    /// Sends the request, whose target and Host field are as they go on the wire, and gives the response. On the
-    /// connection's executor, and only while the connection is idle. When it throws, the connection is closed, on_free
-    /// was called, and the failure's delivery() is not_sent as long as no byte was.
+    /// Sends the request, whose target and Host field are as they go on the wire, and gives the
+    /// response. On the connection's executor, and only while the connection is idle. When it
+    /// throws, the connection is closed, on_free was called, and the failure's delivery() is
+    /// not_sent as long as no byte was.
     awaitable<response> exchange(request r);
 
     /// Whether the next exchange may begin: the connection is open, and nothing came in unasked.
     [[nodiscard]] bool idle();
     /// The same without asking the stream.
-    [[nodiscard]] bool usable() const noexcept { return reusable_ && !input_end() && !output_end(); }
+    [[nodiscard]] bool usable() const noexcept {
+        return reusable_ && !input_end() && !output_end();
+    }
 
     /// Called on the executor whenever an exchange is over, or an idle connection was closed.
     std::function<void(h1_client_connection&)> on_free;
@@ -72,7 +74,7 @@ class h1_client_connection final : public h1_pump {
     bool uploading_ = false;
     bool upload_begun_ = false;
     bool upload_stopped_ = false;  // by stop_upload(): how it ends says nothing
-    event continue_;  // 100 came, or need not come
+    event continue_;               // 100 came, or need not come
 };
 
 }  // namespace weft::http::detail

@@ -130,7 +130,7 @@ progress head_decoder::fail(reason why, std::string_view field, unsigned char by
 }
 
 head_decoder::found head_decoder::scan_start_line(std::string_view input, reason too_long,
-                                                 std::size_t& end) {
+                                                  std::size_t& end) {
     const char* const base = input.data();
     const std::size_t window = cursor_.line + limits_.start_line + 1;
     const std::size_t stop = std::min(input.size(), window);

@@ -49,7 +49,9 @@ class h1_inbound::source final : public body::source {
         co_return std::move(piece.data);
     }
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override { return left_; }
-    [[nodiscard]] headers* trailers() noexcept override { return trailers_.empty() ? nullptr : &trailers_; }
+    [[nodiscard]] headers* trailers() noexcept override {
+        return trailers_.empty() ? nullptr : &trailers_;
+    }
 
   private:
     std::shared_ptr<h1_pump> keep_;
@@ -109,7 +111,8 @@ void h1_inbound::fail(failure f) {
 h1_inbound::piece h1_inbound::step() {
     for (;;) {
         const std::string_view input = pump_.in.data();
-        const h1::body_step step = input.empty() && pump_.input_end() ? h1::body_step{} : decoder_.decode(input);
+        const h1::body_step step =
+            input.empty() && pump_.input_end() ? h1::body_step{} : decoder_.decode(input);
         switch (step.what) {
             case h1::body_step::event::data: {
                 const auto before = static_cast<std::size_t>(step.data.data() - input.data());
@@ -125,10 +128,12 @@ h1_inbound::piece h1_inbound::step() {
                 trailers_ = decoder_.take_trailers();
                 return {false, std::nullopt};
             case h1::body_step::event::failed:
-                fail(failure(failure_kind::protocol, "the body is refused: " + decoder_.error().message())
+                fail(failure(failure_kind::protocol,
+                             "the body is refused: " + decoder_.error().message())
                          .with("reason", to_string(decoder_.error().why()))
                          .detail(answer_with{decoder_.error().status()}));
-            case h1::body_step::event::need_more: break;
+            case h1::body_step::event::need_more:
+                break;
         }
         pump_.in.consume(step.consumed);
         if (pump_.input_end()) {
@@ -192,7 +197,8 @@ awaitable<h1_inbound::pulled> h1_inbound::pull_here(std::uint64_t serial) {
                 .in(failure_domain::transport);
         pump_.disarm_limit();
         if (state.cancelled() != asio::cancellation_type::none)
-            throw failure(failure_kind::cancelled, asio::error::operation_aborted, "a pull of the body");
+            throw failure(failure_kind::cancelled, asio::error::operation_aborted,
+                          "a pull of the body");
         if (pump_.limit_reached() && pump_.in.empty())
             fail(failure(failure_kind::timeout, "no more of the body came")
                      .in(failure_domain::transport)
@@ -204,7 +210,8 @@ awaitable<h1_inbound::pulled> h1_inbound::pull_here(std::uint64_t serial) {
     }
 }
 
-awaitable<h1_inbound::pulled> h1_inbound::pull(std::shared_ptr<h1_pump> keep, h1_inbound* self, std::uint64_t serial) {
+awaitable<h1_inbound::pulled> h1_inbound::pull(std::shared_ptr<h1_pump> keep, h1_inbound* self,
+                                               std::uint64_t serial) {
     const auto here = co_await asio::this_coro::executor;
     const auto there = keep->get_executor();
     if (here == there) co_return co_await self->pull_here(serial);

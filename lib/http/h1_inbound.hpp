@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "h1_pump.hpp"
 #include <weft/core/awaitable.hpp>
 #include <weft/core/failure.hpp>
 #include <weft/http/body.hpp>
@@ -15,12 +16,10 @@
 #include <memory>
 #include <optional>
 
-#include "h1_pump.hpp"
-
 namespace weft::http::detail {
 
-/// The content that is coming in on a connection, in either role: what a body pulls from. There is one at a time; when
-/// it is over, or the connection is, a body that still looks here is told so.
+/// The content that is coming in on a connection, in either role: what a body pulls from. There is
+/// one at a time; when it is over, or the connection is, a body that still looks here is told so.
 class h1_inbound {
   public:
     struct options {
@@ -59,12 +58,13 @@ class h1_inbound {
         std::optional<weft::bytes> data;
         headers trailers;  // with the end
     };
-    /// The next piece, or nullopt at the end; `serial` names the content that the body was made for. Hops to the
-    /// connection's executor.
-    static awaitable<pulled> pull(std::shared_ptr<h1_pump> keep, h1_inbound* self, std::uint64_t serial);
+    /// The next piece, or nullopt at the end; `serial` names the content that the body was made
+    /// for. Hops to the connection's executor.
+    static awaitable<pulled> pull(std::shared_ptr<h1_pump> keep, h1_inbound* self,
+                                  std::uint64_t serial);
 
-    /// One step without waiting: a piece, nullopt in it at the end, or nothing when more input is needed. Throws a
-    /// failure when the content is refused or cut off.
+    /// One step without waiting: a piece, nullopt in it at the end, or nothing when more input is
+    /// needed. Throws a failure when the content is refused or cut off.
     struct piece {
         bool need_more = false;
         std::optional<weft::bytes> data;
@@ -83,7 +83,8 @@ class h1_inbound {
     options options_;
     h1::body_decoder decoder_;
     headers trailers_;
-    std::atomic<std::uint64_t> serial_{0};  // of the content that is open; a body with another one is stale
+    std::atomic<std::uint64_t> serial_{
+        0};  // of the content that is open; a body with another one is stale
     std::uint64_t delivered_ = 0;
     clock::duration waited_{};
     bool open_ = false;

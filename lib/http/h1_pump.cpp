@@ -33,7 +33,7 @@ h1_pump::h1_pump(io::stream connection)
           pump.wake_all();
       }) {}
 
-// Input -----------------------------------------------------------------------------------------------------------
+// Input -------------------------------------------------------------------------------------------
 
 void h1_pump::want_input(std::size_t room) {
     if (read_.pending() || input_end_ || !stream_) return;
@@ -65,7 +65,8 @@ void h1_pump::on_read(io::error_code ec, std::size_t n) {
     auto keep = std::move(read_keeps_);
     context_.deadlines().refresh();  // the coarse time may be as old as the wait was: Date needs it
     if (ec == asio_error::operation_aborted) {
-        // A read that was taken back, not the end of input: release() follows, or the stream is gone.
+        // A read that was taken back, not the end of input: release() follows, or the stream is
+        // gone.
         if (!stream_) input_end_ = ec;
     } else {
         note_read(ec, n);
@@ -80,7 +81,7 @@ void h1_pump::wake_all() {
     changed.wake();
 }
 
-// Output ----------------------------------------------------------------------------------------------------------
+// Output ------------------------------------------------------------------------------------------
 
 void h1_pump::flush() {
     while (!write_.pending() && !output_end_ && stream_) {
@@ -146,7 +147,7 @@ void h1_pump::flush_later() {
     });
 }
 
-// Limits and the end ----------------------------------------------------------------------------------------------
+// Limits and the end ------------------------------------------------------------------------------
 
 void h1_pump::arm_limit(std::chrono::milliseconds limit) {
     limit_reached_ = false;
@@ -183,8 +184,9 @@ void h1_pump::shrink() {
 }
 
 void h1_pump::operation_abandoned() noexcept {
-    // The execution context is being destroyed. Once nothing of ours is pending there, nobody could wake the coroutine
-    // that waits here; it holds this object, so keep that alive until its frame is gone.
+    // The execution context is being destroyed. Once nothing of ours is pending there, nobody could
+    // wake the coroutine that waits here; it holds this object, so keep that alive until its frame
+    // is gone.
     auto keep_read = read_.pending() ? nullptr : std::move(read_keeps_);
     auto keep_write = write_.pending() ? nullptr : std::move(write_keeps_);
     if (!read_.pending() && !write_.pending()) {

@@ -1,6 +1,9 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "input_buffer.hpp"
+#include "output_queue.hpp"
+#include "waker.hpp"
 #include <weft/io/stream.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/deadlines.hpp>
@@ -14,17 +17,14 @@
 #include <span>
 #include <vector>
 
-#include "input_buffer.hpp"
-#include "output_queue.hpp"
-#include "waker.hpp"
-
 namespace weft::http::detail {
 
-/// Moves the bytes of one HTTP/1 connection, for either role; knows nothing of HTTP. One read may be pending at any
-/// time, also while a handler runs, and output goes out by itself; whoever drives the connection waits in `changed`
-/// until something happened:
+/// Moves the bytes of one HTTP/1 connection, for either role; knows nothing of HTTP. One read may
+/// be pending at any time, also while a handler runs, and output goes out by itself; whoever drives
+/// the connection waits in `changed` until something happened:
 ///
-///     pump.want_input(); while (pump.in.empty() && !pump.input_end()) co_await pump.changed.wait();
+///     pump.want_input();
+///     while (pump.in.empty() && !pump.input_end()) co_await pump.changed.wait();
 ///
 /// Pending operations keep the object alive. All on the stream's executor.
 class h1_pump : public std::enable_shared_from_this<h1_pump> {
@@ -47,7 +47,9 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     bool try_input(std::size_t room);
     [[nodiscard]] bool reading() const noexcept { return read_.pending(); }
     /// Why nothing more comes: eof or an error; empty while input is open.
-    [[nodiscard]] const std::optional<io::error_code>& input_end() const noexcept { return input_end_; }
+    [[nodiscard]] const std::optional<io::error_code>& input_end() const noexcept {
+        return input_end_;
+    }
     /// The bytes read so far, in all.
     [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
 
@@ -56,16 +58,20 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     output_queue out;
     /// Sends what is in `out`, as far as that goes without waiting; the rest goes on by itself.
     void flush();
-    /// Does so from the executor's queue: after everything that can be produced without waiting has been.
+    /// Does so from the executor's queue: after everything that can be produced without waiting has
+    /// been.
     void flush_later();
     /// How much has not been taken by the stream yet, what is in `out` included.
     [[nodiscard]] std::size_t unsent() const noexcept { return out.size() + sending_.size(); }
     /// The bytes that the stream has taken so far, in all.
     [[nodiscard]] std::uint64_t sent_bytes() const noexcept { return sent_bytes_; }
-    /// Sends end of file instead of anything further: for a message that cannot be brought to its end.
+    /// Sends end of file instead of anything further: for a message that cannot be brought to its
+    /// end.
     void end_output() noexcept;
     /// Why nothing can be sent any more.
-    [[nodiscard]] const std::optional<io::error_code>& output_end() const noexcept { return output_end_; }
+    [[nodiscard]] const std::optional<io::error_code>& output_end() const noexcept {
+        return output_end_;
+    }
 
     // Waiting
 
@@ -75,7 +81,8 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     waker input_changed;
     /// Where an upload beside the driver waits for room.
     waker output_changed;
-    /// The limit on what the driver waits for; `limit_reached()` says that it ran out, until it is set again.
+    /// The limit on what the driver waits for; `limit_reached()` says that it ran out, until it is
+    /// set again.
     void arm_limit(std::chrono::milliseconds limit);
     void disarm_limit() noexcept { limit_.disarm(); }
     [[nodiscard]] bool limit_reached() const noexcept { return limit_reached_; }

@@ -21,10 +21,12 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t high_water = 64 * 1024;      // of output that the peer has not taken
-constexpr std::size_t read_ahead = 4 * 1024;       // of requests behind the one that is being handled
-constexpr std::size_t unread_body = 64 * 1024;     // of a body that nobody wants, read to keep the connection
-constexpr std::size_t produce_ahead = 16 * 1024;   // of a body that is made without waiting, before it is sent
+constexpr std::size_t high_water = 64 * 1024;  // of output that the peer has not taken
+constexpr std::size_t read_ahead = 4 * 1024;   // of requests behind the one that is being handled
+constexpr std::size_t unread_body =
+    64 * 1024;  // of a body that nobody wants, read to keep the connection
+constexpr std::size_t produce_ahead =
+    16 * 1024;  // of a body that is made without waiting, before it is sent
 
 h1::limits limits_of(const server_options& o) {
     h1::limits limits;
@@ -37,7 +39,8 @@ h1::limits limits_of(const server_options& o) {
 
 }  // namespace
 
-h1_server_connection::h1_server_connection(io::stream connection, any_app app, const server_options& options)
+h1_server_connection::h1_server_connection(io::stream connection, any_app app,
+                                           const server_options& options)
     : h1_pump(std::move(connection)),
       app_(std::move(app)),
       options_(options),
@@ -48,7 +51,7 @@ h1_server_connection::h1_server_connection(io::stream connection, any_app app, c
     inbound_.on_release = [this] { watch_peer(); };
 }
 
-// The child and its cancellation -----------------------------------------------------------------------------------
+// The child and its cancellation ------------------------------------------------------------------
 
 awaitable<void> h1_server_connection::serve() {
     auto self = std::static_pointer_cast<h1_server_connection>(shared_from_this());
@@ -60,17 +63,19 @@ awaitable<void> h1_server_connection::serve() {
                     asio::dispatch(alive->get_executor(), [alive] { alive->stop(); });
             });
         }
-        asio::co_spawn(self->get_executor(), self->run(),
-                       asio::bind_cancellation_slot(
-                           self->signal_.slot(), [self, handler = std::move(handler)](std::exception_ptr e) mutable {
-                               auto executor = asio::get_associated_executor(handler, self->get_executor());
-                               asio::dispatch(executor, [e, handler = std::move(handler)]() mutable {
-                                   asio::get_associated_cancellation_slot(handler).clear();
-                                   std::move(handler)(e);
-                               });
-                           }));
+        asio::co_spawn(
+            self->get_executor(), self->run(),
+            asio::bind_cancellation_slot(self->signal_.slot(), [self, handler = std::move(handler)](
+                                                                   std::exception_ptr e) mutable {
+                auto executor = asio::get_associated_executor(handler, self->get_executor());
+                asio::dispatch(executor, [e, handler = std::move(handler)]() mutable {
+                    asio::get_associated_cancellation_slot(handler).clear();
+                    std::move(handler)(e);
+                });
+            }));
     };
-    co_await asio::async_initiate<const asio::deferred_t&, void(std::exception_ptr)>(std::move(start), asio::deferred);
+    co_await asio::async_initiate<const asio::deferred_t&, void(std::exception_ptr)>(
+        std::move(start), asio::deferred);
 }
 
 void h1_server_connection::stop() {
@@ -101,20 +106,22 @@ void h1_server_connection::on_input() {
     if (!options_.half_close || *input_end() != asio::error::eof) cancel_handler();
 }
 
-/// That a peer goes away is seen by a read alone, so one is pending while a handler runs: but not while it has a body to
-/// pull, and not further ahead than a little.
+/// That a peer goes away is seen by a read alone, so one is pending while a handler runs: but not
+/// while it has a body to pull, and not further ahead than a little.
 void h1_server_connection::watch_peer() {
-    if (phase_ == phase::handling && !(inbound_.is_open() && inbound_.is_held()) && in.size() < read_ahead) want_input();
+    if (phase_ == phase::handling && !(inbound_.is_open() && inbound_.is_held()) &&
+        in.size() < read_ahead)
+        want_input();
 }
 
-// The driver -------------------------------------------------------------------------------------------------------
+// The driver --------------------------------------------------------------------------------------
 
 awaitable<void> h1_server_connection::run() {
     auto self = shared_from_this();
     started_ = true;
     if (stopping_) co_return close();
-    // What most requests pass through is in here and in plain functions: each coroutine would cost them a frame, and an
-    // idle connection the frame that waits.
+    // What most requests pass through is in here and in plain functions: each coroutine would cost
+    // them a frame, and an idle connection the frame that waits.
     for (;;) {
         head_limits limits;
         auto head = next_head(limits);
@@ -134,32 +141,38 @@ awaitable<void> h1_server_connection::run() {
         } catch (...) {
             thrown = std::current_exception();
         }
-        // Here and not in a function: a coroutine that is cancelled cannot await another one. When the handler did not
-        // answer, nobody waits for it.
+        // Here and not in a function: a coroutine that is cancelled cannot await another one. When
+        // the handler did not answer, nobody waits for it.
         if (std::exchange(cancelled_, false)) {
             keep_alive_ = false;
-            co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+            co_await asio::this_coro::reset_cancellation_state(
+                asio::enable_terminal_cancellation());
         } else if (thrown) {
             answer = answer_to(std::move(thrown));
         }
-        if (!answer || stopping_ || output_end() || (input_end() && *input_end() != asio::error::eof)) break;
+        if (!answer || stopping_ || output_end() ||
+            (input_end() && *input_end() != asio::error::eof))
+            break;
         const http::status s = answer->status();
         const bool takes = facts.connect_method && s.is_success();
         if (answer->upgrade() || s.is_informational() || takes) {
             const bool asked = takes || (facts.traits.upgrade && s == status::switching_protocols);
-            if (answer->upgrade() && asked && !facts.head_method && co_await finish_request_body()) {
+            if (answer->upgrade() && asked && !facts.head_method &&
+                co_await finish_request_body()) {
                 co_await hand_over(std::move(*answer), facts.connect_method);
                 co_return close();
             }
             if (stopping_ || output_end()) break;
-            answer = text("the application answered what the request did not ask for\n", status::internal_server_error);
+            answer = text("the application answered what the request did not ask for\n",
+                          status::internal_server_error);
         }
         bool sent = true;
         if (const auto to_make = begin_response(*answer, facts)) {
             sent = co_await send_chunks(answer->body(), *to_make);
             if (std::exchange(cancelled_, false)) {
                 keep_alive_ = false;
-                co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+                co_await asio::this_coro::reset_cancellation_state(
+                    asio::enable_terminal_cancellation());
             }
         } else if (unsent() > high_water) {
             flush();
@@ -248,9 +261,8 @@ void h1_server_connection::begin_handling() {
     phase_ = phase::handling;
     if (in.size() < read_ahead) want_input();
     if (input_end())  // known before: what the handler does without waiting is still answered
-        asio::post(get_executor(), [self = std::static_pointer_cast<h1_server_connection>(shared_from_this())] {
-            self->on_input();
-        });
+        asio::post(get_executor(), [self = std::static_pointer_cast<h1_server_connection>(
+                                        shared_from_this())] { self->on_input(); });
     if (!out.empty()) flush_later();  // earlier responses do not wait for a slow handler
 }
 
@@ -266,7 +278,7 @@ response h1_server_connection::answer_to(std::exception_ptr thrown) {
     return answer;
 }
 
-// Writing ----------------------------------------------------------------------------------------------------------
+// Writing -----------------------------------------------------------------------------------------
 
 void h1_server_connection::append_head(const response& r, h1::framing framing, h1::connection say) {
     h1::head_options options;
@@ -285,8 +297,10 @@ void h1_server_connection::reject(const http::status& s, std::string_view why) {
     flush();
 }
 
-/// Writes the head, and a content that lies in memory. Another one is still to be made: then its framing is answered.
-std::optional<h1::framing> h1_server_connection::begin_response(const response& r, const request_facts& facts) {
+/// Writes the head, and a content that lies in memory. Another one is still to be made: then its
+/// framing is answered.
+std::optional<h1::framing> h1_server_connection::begin_response(const response& r,
+                                                                const request_facts& facts) {
     const http::status s = r.status();
     const bool old = facts.version == version::http_1_0;
     std::optional<std::uint64_t> size = r.body().size();
@@ -316,7 +330,8 @@ std::optional<h1::framing> h1_server_connection::begin_response(const response& 
     const auto say = !keep_alive_ ? h1::connection::close
                      : old        ? h1::connection::keep_alive
                                   : h1::connection::unsaid;
-    // The response may be made of the request's body: after its head no interim response can be sent any more.
+    // The response may be made of the request's body: after its head no interim response can be
+    // sent any more.
     if (inbound_.is_open() && inbound_.is_held()) inbound_.let_continue();
     append_head(r, framing, say);
     const weft::bytes* whole = r.body().in_memory();
@@ -334,13 +349,15 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
     try {
         while (std::optional<weft::bytes> chunk = co_await content.next()) {
             if (framing.how == h1::framing::kind::length) {
-                if (chunk->size() > left) co_return false;  // more than was announced: the message is broken
+                if (chunk->size() > left)
+                    co_return false;  // more than was announced: the message is broken
                 left -= chunk->size();
             }
             if (chunked) {
                 char size[h1::max_chunk_header];
-                out.append(std::string_view(size, static_cast<std::size_t>(
-                                                      h1::write_chunk_header(size, chunk->size()) - size)));
+                out.append(std::string_view(
+                    size,
+                    static_cast<std::size_t>(h1::write_chunk_header(size, chunk->size()) - size)));
             }
             out.append(std::move(*chunk));
             if (chunked) out.append(h1::chunk_end);
@@ -348,7 +365,8 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
                 flush();
             else
                 flush_later();
-            while (unsent() > high_water && !output_end() && !stopping_ && !cancelled_) co_await changed.wait();
+            while (unsent() > high_water && !output_end() && !stopping_ && !cancelled_)
+                co_await changed.wait();
             if (output_end() || stopping_ || cancelled_) co_return false;
         }
     } catch (...) {
@@ -366,7 +384,8 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
     co_return true;
 }
 
-/// Reads what is left of the request's body, when it is little; false when the connection cannot be kept.
+/// Reads what is left of the request's body, when it is little; false when the connection cannot be
+/// kept.
 awaitable<bool> h1_server_connection::finish_request_body() {
     phase_ = phase::sending;
     if (inbound_.failed()) co_return false;
@@ -402,7 +421,8 @@ awaitable<void> h1_server_connection::sent() {
     while (unsent() > 0 && !output_end()) co_await changed.wait();
 }
 
-/// RFC 9112 9.6: closing with input unread would reset the connection, and take the response with it.
+/// RFC 9112 9.6: closing with input unread would reset the connection, and take the response with
+/// it.
 awaitable<void> h1_server_connection::linger() {
     if (input_end() && in.empty()) co_return;
     io::error_code ec;
@@ -418,7 +438,8 @@ awaitable<void> h1_server_connection::linger() {
 
 awaitable<void> h1_server_connection::hand_over(response r, bool connect_method) {
     inbound_.detach();
-    append_head(r, h1::framing::upgrade(), connect_method ? h1::connection::unsaid : h1::connection::upgrade);
+    append_head(r, h1::framing::upgrade(),
+                connect_method ? h1::connection::unsaid : h1::connection::upgrade);
     co_await sent();
     cancel_read();
     while (reading()) co_await changed.wait();

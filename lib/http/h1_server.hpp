@@ -1,6 +1,9 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "date.hpp"
+#include "h1_inbound.hpp"
+#include "h1_pump.hpp"
 #include <weft/core/awaitable.hpp>
 #include <weft/http/h1/body.hpp>
 #include <weft/http/h1/decoder.hpp>
@@ -14,17 +17,13 @@
 #include <memory>
 #include <optional>
 
-#include "date.hpp"
-#include "h1_inbound.hpp"
-#include "h1_pump.hpp"
-
 namespace weft::http::detail {
 
 /// One HTTP/1 connection of a server. docs/h1-connection.md draws its states.
 ///
-/// run() is the driver: one coroutine that reads a head, calls the application, writes the response, and so on until
-/// the connection ends. It runs as a child with a cancellation signal of its own, because a peer that goes away cancels
-/// the handler, which runs inside it.
+/// run() is the driver: one coroutine that reads a head, calls the application, writes the
+/// response, and so on until the connection ends. It runs as a child with a cancellation signal of
+/// its own, because a peer that goes away cancels the handler, which runs inside it.
 class h1_server_connection final : public h1_pump {
   public:
     h1_server_connection(io::stream connection, any_app app, const server_options& options);
@@ -89,11 +88,11 @@ class h1_server_connection final : public h1_pump {
 
     boost::asio::cancellation_signal signal_;
     phase phase_ = phase::head;
-    bool started_ = false;           // run() has begun: only then may the signal be emitted
-    bool cancelled_ = false;         // the signal was emitted and not forgiven
-    bool stopping_ = false;          // the caller of serve() was cancelled
+    bool started_ = false;    // run() has begun: only then may the signal be emitted
+    bool cancelled_ = false;  // the signal was emitted and not forgiven
+    bool stopping_ = false;   // the caller of serve() was cancelled
     bool draining_ = false;
-    bool answer_one_ = false;        // draining_, but no request was answered yet
+    bool answer_one_ = false;  // draining_, but no request was answered yet
     bool keep_alive_ = true;
 };
 

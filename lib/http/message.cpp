@@ -91,17 +91,26 @@ response response::error_for_status() && {
     failure_kind kind = s.code() < 500 ? failure_kind::invalid_input : failure_kind::unavailable;
     switch (s.code()) {
         case 401:
-        case 407: kind = failure_kind::authentication; break;
+        case 407:
+            kind = failure_kind::authentication;
+            break;
         case 403:
         case 413:
         case 414:
         case 431:
         case 501:
-        case 505: kind = failure_kind::rejected; break;
+        case 505:
+            kind = failure_kind::rejected;
+            break;
         case 408:
-        case 504: kind = failure_kind::timeout; break;
-        case 429: kind = failure_kind::exhausted; break;
-        default: break;
+        case 504:
+            kind = failure_kind::timeout;
+            break;
+        case 429:
+            kind = failure_kind::exhausted;
+            break;
+        default:
+            break;
     }
     // The reason phrase is the server's text: the failure has the registered one.
     std::string message = "the server answered " + std::to_string(s.code());
@@ -113,7 +122,8 @@ response response::error_for_status() && {
                     .detail(answer_with{s});
     if (const auto wait = header("Retry-After")) {
         unsigned seconds = 0;
-        const auto [end, error] = std::from_chars(wait->data(), wait->data() + wait->size(), seconds);
+        const auto [end, error] =
+            std::from_chars(wait->data(), wait->data() + wait->size(), seconds);
         if (error == std::errc() && end == wait->data() + wait->size())
             f = std::move(f).after(std::chrono::seconds(seconds));
     }

@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "url.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/http/client.hpp>
 #include <weft/http/json.hpp>
@@ -10,8 +11,6 @@
 #include <string>
 #include <utility>
 
-#include "url.hpp"
-
 namespace weft::http {
 
 namespace asio = boost::asio;
@@ -20,7 +19,8 @@ namespace {
 constexpr std::size_t largest_json = 16 * 1024 * 1024;
 }
 
-request_builder::request_builder(std::shared_ptr<client::state> state, const method& m, std::string_view url)
+request_builder::request_builder(std::shared_ptr<client::state> state, const method& m,
+                                 std::string_view url)
     : state_(std::move(state)), method_(m), url_(url) {}
 
 request_builder& request_builder::query(std::string_view name, std::string_view value) & {
@@ -68,24 +68,29 @@ awaitable<std::string> request_builder::send_and_read() && {
         };
         awaitable<std::string> whole = exchange(std::move(self));
         if (!limit) co_return co_await std::move(whole);
-        co_return co_await with_deadline(std::chrono::ceil<clock::duration>(*limit), std::move(whole));
+        co_return co_await with_deadline(std::chrono::ceil<clock::duration>(*limit),
+                                         std::move(whole));
     }(std::move(*this));
 }
 
-void request_builder::start(asio::any_io_executor executor,
-                            asio::any_completion_handler<void(std::exception_ptr, response)> handler) && {
+void request_builder::start(
+    asio::any_io_executor executor,
+    asio::any_completion_handler<void(std::exception_ptr, response)> handler) && {
     auto slot = asio::get_associated_cancellation_slot(handler);
-    asio::co_spawn(executor, std::move(*this).send(),
-                   asio::bind_cancellation_slot(
-                       slot, [handler = std::move(handler)](std::exception_ptr e, response r) mutable {
-                           std::move(handler)(e, std::move(r));
-                       }));
+    asio::co_spawn(
+        executor, std::move(*this).send(),
+        asio::bind_cancellation_slot(
+            slot, [handler = std::move(handler)](std::exception_ptr e, response r) mutable {
+                std::move(handler)(e, std::move(r));
+            }));
 }
 
 boost::json::value detail::parse_json(std::string_view text) {
     boost::system::error_code ec;
     boost::json::value parsed = boost::json::parse({text.data(), text.size()}, ec);
-    if (ec) throw failure(failure_kind::protocol, ec, "the body is no JSON").with("bytes", static_cast<long long>(text.size()));
+    if (ec)
+        throw failure(failure_kind::protocol, ec, "the body is no JSON")
+            .with("bytes", static_cast<long long>(text.size()));
     return parsed;
 }
 

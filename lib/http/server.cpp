@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "h1_server.hpp"
 #include <weft/http/server.hpp>
 
 #include <atomic>
@@ -6,8 +7,6 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
-
-#include "h1_server.hpp"
 
 namespace weft::http {
 
@@ -40,9 +39,11 @@ server::server(any_app app, server_options options, int)
 
 awaitable<void> server::serve(io::stream connection) const {
     auto state = state_;
-    auto made = std::make_shared<detail::h1_server_connection>(std::move(connection), state->app, state->options);
+    auto made = std::make_shared<detail::h1_server_connection>(std::move(connection), state->app,
+                                                               state->options);
     struct entry {
-        entry(std::shared_ptr<server::state> s, const std::shared_ptr<detail::h1_server_connection>& c)
+        entry(std::shared_ptr<server::state> s,
+              const std::shared_ptr<detail::h1_server_connection>& c)
             : state(std::move(s)), id(state->enter(c)) {}
         entry(const entry&) = delete;
         entry& operator=(const entry&) = delete;
@@ -72,15 +73,20 @@ std::size_t server::connections() const noexcept {
 status status_of(const failure& f) noexcept {
     if (const auto* answer = f.detail<answer_with>()) return answer->status;
     switch (f.kind()) {
-        case failure_kind::invalid_input: return status::bad_request;
-        case failure_kind::authentication: return status::unauthorized;
+        case failure_kind::invalid_input:
+            return status::bad_request;
+        case failure_kind::authentication:
+            return status::unauthorized;
         case failure_kind::rejected:
         case failure_kind::exhausted:
-        case failure_kind::unavailable: return status::service_unavailable;
-        case failure_kind::timeout: return status::gateway_timeout;
+        case failure_kind::unavailable:
+            return status::service_unavailable;
+        case failure_kind::timeout:
+            return status::gateway_timeout;
         case failure_kind::protocol:
         case failure_kind::cancelled:
-        case failure_kind::internal: break;
+        case failure_kind::internal:
+            break;
     }
     return status::internal_server_error;
 }

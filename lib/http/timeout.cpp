@@ -15,14 +15,16 @@ awaitable<call_outcome> outcome_of(awaitable<response> call) {
     } catch (...) {
         outcome.failed = std::current_exception();
     }
-    // What a cancelled handler throws is the limit's doing, or the caller's: with_deadline tells the two apart.
+    // What a cancelled handler throws is the limit's doing, or the caller's: with_deadline tells
+    // the two apart.
     const auto state = co_await asio::this_coro::cancellation_state;
     if (outcome.failed && state.cancelled() != asio::cancellation_type::none)
         std::rethrow_exception(outcome.failed);
     co_return outcome;
 }
 
-awaitable<response> answer_within(clock::duration limit, awaitable<response> call, std::source_location where) {
+awaitable<response> answer_within(clock::duration limit, awaitable<response> call,
+                                  std::source_location where) {
     call_outcome outcome;
     std::exception_ptr thrown;
     try {

@@ -44,9 +44,12 @@ destination destination_of(const request& r) {
     if (!parsed) refuse("not an absolute URL", url);
     const boost::urls::url_view& view = *parsed;
     destination to;
-    for (char c : view.scheme()) to.scheme.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
-    if (to.scheme != "http" && to.scheme != "https") refuse("only http and https URLs can be requested", url);
-    if (view.host_type() == boost::urls::host_type::ipv6 || view.host_type() == boost::urls::host_type::ipvfuture) {
+    for (char c : view.scheme())
+        to.scheme.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
+    if (to.scheme != "http" && to.scheme != "https")
+        refuse("only http and https URLs can be requested", url);
+    if (view.host_type() == boost::urls::host_type::ipv6 ||
+        view.host_type() == boost::urls::host_type::ipvfuture) {
         to.host = view.host_address();
         to.authority = "[" + to.host + "]";
     } else {
@@ -83,7 +86,9 @@ void prepare(request& r, const destination& to, std::string_view user_agent) {
         r.headers().add(field::user_agent, user_agent);
 }
 
-std::string_view without_fragment(std::string_view url) noexcept { return url.substr(0, url.find('#')); }
+std::string_view without_fragment(std::string_view url) noexcept {
+    return url.substr(0, url.find('#'));
+}
 
 std::string with_parameter(std::string url, std::string_view name, std::string_view value) {
     const std::size_t hash = url.find('#');
@@ -95,7 +100,9 @@ std::string with_parameter(std::string url, std::string_view name, std::string_v
     auto encoded = [](std::string_view text) {
         return boost::urls::encode({text.data(), text.size()}, boost::urls::unreserved_chars);
     };
-    url.append(url.find('?') == url.npos ? "?" : url.ends_with('?') || url.ends_with('&') ? "" : "&");
+    url.append(url.find('?') == url.npos                  ? "?"
+               : url.ends_with('?') || url.ends_with('&') ? ""
+                                                          : "&");
     url.append(encoded(name)).append("=").append(encoded(value)).append(fragment);
     return url;
 }

@@ -18,11 +18,12 @@ struct destination {
     std::string target;     ///< in origin-form
 };
 
-/// Takes a request's destination from its absolute target, or from its Host field (then by http). Throws
-/// failure(invalid_input) that names the URL, without any user name or password in it.
+/// Takes a request's destination from its absolute target, or from its Host field (then by http).
+/// Throws failure(invalid_input) that names the URL, without any user name or password in it.
 destination destination_of(const request& r);
 
-/// Makes the request what goes on the wire: its target, Host, and User-Agent unless that is empty or there already.
+/// Makes the request what goes on the wire: its target, Host, and User-Agent unless that is empty
+/// or there already.
 void prepare(request& r, const destination& to, std::string_view user_agent);
 
 /// `url` with one query parameter more, percent-encoded, before its fragment.

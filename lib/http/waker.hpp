@@ -7,8 +7,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 
@@ -17,13 +17,14 @@
 
 namespace weft::http::detail {
 
-/// Where the coroutine of a connection waits until something has happened. All on the connection's executor, so a
-/// condition that was checked before waiting cannot change in between:
+/// Where the coroutine of a connection waits until something has happened. All on the connection's
+/// executor, so a condition that was checked before waiting cannot change in between:
 ///
 ///     while (!input_arrived) co_await waker.wait();
 ///
-/// wake() resumes the waiting coroutine from inside, so its caller does nothing afterwards that the coroutine could
-/// have undone. A terminal cancellation of the waiting coroutine wakes it as well, from the executor's queue.
+/// wake() resumes the waiting coroutine from inside, so its caller does nothing afterwards that the
+/// coroutine could have undone. A terminal cancellation of the waiting coroutine wakes it as well,
+/// from the executor's queue.
 class waker {
   public:
     /// `executor` is the owner's, and lives as long as this.
@@ -32,7 +33,8 @@ class waker {
     waker& operator=(const waker&) = delete;
 
     [[nodiscard]] auto wait() {
-        return boost::asio::async_initiate<const boost::asio::deferred_t&, void()>(start{this}, boost::asio::deferred);
+        return boost::asio::async_initiate<const boost::asio::deferred_t&, void()>(
+            start{this}, boost::asio::deferred);
     }
 
     void wake() {
@@ -61,12 +63,14 @@ class waker {
         template <class Handler>
         void operator()(Handler&& handler) const {
             assert(!self->handler_ && "one coroutine waits at a time");
-            // First the handler: erasing it takes over the slot that it came with and gives another one.
+            // First the handler: erasing it takes over the slot that it came with and gives another
+            // one.
             self->handler_ = std::forward<Handler>(handler);
             self->slot_ = boost::asio::get_associated_cancellation_slot(self->handler_);
             if (!self->slot_.is_connected()) return;
             self->slot_.assign([self = self](boost::asio::cancellation_type type) {
-                if ((type & boost::asio::cancellation_type::terminal) != boost::asio::cancellation_type::none)
+                if ((type & boost::asio::cancellation_type::terminal) !=
+                    boost::asio::cancellation_type::none)
                     self->wake_later();
             });
         }
@@ -74,9 +78,10 @@ class waker {
 
     void wake_later() {
         if (!handler_) return;
-        // The slot is cleared only later, because this runs inside of what it holds; but before the coroutine goes on,
-        // which may outlive this object.
-        boost::asio::post(executor_, [slot = std::exchange(slot_, {}), handler = std::exchange(handler_, nullptr)]() mutable {
+        // The slot is cleared only later, because this runs inside of what it holds; but before the
+        // coroutine goes on, which may outlive this object.
+        boost::asio::post(executor_, [slot = std::exchange(slot_, {}),
+                                      handler = std::exchange(handler_, nullptr)]() mutable {
             slot.clear();
             std::move(handler)();
         });

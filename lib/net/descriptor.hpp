@@ -15,12 +15,14 @@ class asio_waits;
 
 /// A non-blocking file descriptor, what is known of its readiness, and one wait in each direction.
 ///
-/// Whoever owns it tries the system call only while `ready(d)`; a call that said EAGAIN, or did less than was asked,
-/// reports `exhausted(d)`, and the next step is `wait(d)`: `on_ready` is called once, later, on the executor. So a
-/// keep-alive connection costs no call that is known to fail.
+/// Whoever owns it tries the system call only while `ready(d)`; a call that said EAGAIN, or did
+/// less than was asked, reports `exhausted(d)`, and the next step is `wait(d)`: `on_ready` is
+/// called once, later, on the executor. So a keep-alive connection costs no call that is known to
+/// fail.
 ///
-/// Two ways to wait. In a context that one thread runs: the context's own small epoll (reactor.hpp), edge-triggered and
-/// registered once. In any other: Asio's stream_descriptor. Pinned; all calls on the executor.
+/// Two ways to wait. In a context that one thread runs: the context's own small epoll
+/// (reactor.hpp), edge-triggered and registered once. In any other: Asio's stream_descriptor.
+/// Pinned; all calls on the executor.
 class descriptor {
   public:
     enum direction : unsigned char { input, output };
@@ -52,7 +54,8 @@ class descriptor {
     descriptor(const boost::asio::any_io_executor& executor, context_info& info, int fd);
     ~descriptor();
 
-    /// A wait is over. Both bits may be set, when both directions waited. Last thing that the caller does with this.
+    /// A wait is over. Both bits may be set, when both directions waited. Last thing that the
+    /// caller does with this.
     virtual void on_ready(bool input, bool output) = 0;
     /// The context goes away, or can wait for nothing more: abandon what is pending. May free this.
     virtual void on_shutdown() noexcept = 0;

@@ -40,14 +40,16 @@ using io::error_code;
 
 namespace {
 
-/// How long accepting pauses when the system has no descriptor or memory for us, unless one of our connections closes.
+/// How long accepting pauses when the system has no descriptor or memory for us, unless one of our
+/// connections closes.
 constexpr std::chrono::milliseconds pause{100};
 /// Connections taken in one go before other work of the executor has its turn.
 constexpr unsigned burst = 64;
 
 enum class accepted : unsigned char { stream, nothing, exhausted, failed };
 
-/// Errors of accept that belong to the connection that was lost, not to us (accept(2), "Error handling").
+/// Errors of accept that belong to the connection that was lost, not to us (accept(2), "Error
+/// handling").
 bool is_of_the_connection(int error) noexcept {
     switch (error) {
         case EINTR:

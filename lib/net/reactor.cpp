@@ -55,7 +55,8 @@ void reactor::add(descriptor& d) {
         free_ = slots_[index].next_free;
     }
     slot& s = slots_[index];
-    // Index and generation, not a pointer: an event that was already fetched for a descriptor that is gone says nothing.
+    // Index and generation, not a pointer: an event that was already fetched for a descriptor that
+    // is gone says nothing.
     epoll_event e{};
     e.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     e.data.u64 = (std::uint64_t{s.generation} << 32) | index;
@@ -135,7 +136,8 @@ void reactor::process() {
         const int n = ::epoll_wait(epoll_, events_.data(), static_cast<int>(batch), 0);
         count_ = n > 0 ? n : 0;
     }
-    // What a handler throws leaves run(); the rest of the batch is served when run() is called again.
+    // What a handler throws leaves run(); the rest of the batch is served when run() is called
+    // again.
     struct resume {
         reactor& self;
         ~resume() {
@@ -159,7 +161,8 @@ void reactor::process() {
 }
 
 void reactor::shutdown() {
-    // From here on nothing waits: descriptors that are used by handlers destroyed later find no reactor.
+    // From here on nothing waits: descriptors that are used by handlers destroyed later find no
+    // reactor.
     state_ = state::working;
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         if (descriptor* d = slots_[i].held) {

@@ -19,12 +19,14 @@ namespace weft::net::detail {
 
 /// An edge-triggered epoll of weft's own inside an io_context that one thread runs.
 ///
-/// Why: Asio tries each read before it waits, so every request on a keep-alive connection pays a recv that says EAGAIN
-/// (0.3 µs), and each completion goes through the scheduler's queue and lock. Here a descriptor is registered once for
-/// everything, its readiness is remembered, and one handler serves a whole batch of ready connections.
+/// Why: Asio tries each read before it waits, so every request on a keep-alive connection pays a
+/// recv that says EAGAIN (0.3 µs), and each completion goes through the scheduler's queue and lock.
+/// Here a descriptor is registered once for everything, its readiness is remembered, and one
+/// handler serves a whole batch of ready connections.
 ///
-/// How: the io_context waits for one descriptor, this epoll. While batches are full of work we look again by post; when one
-/// is small we go back to waiting in Asio. Only pending waits are work for the context: with none, run() returns.
+/// How: the io_context waits for one descriptor, this epoll. While batches are full of work we look
+/// again by post; when one is small we go back to waiting in Asio. Only pending waits are work for
+/// the context: with none, run() returns.
 class reactor final : public boost::asio::execution_context::service {
   public:
     using key_type = reactor;
@@ -33,7 +35,8 @@ class reactor final : public boost::asio::execution_context::service {
     explicit reactor(boost::asio::execution_context& context);
     ~reactor() override;
 
-    /// The reactor for streams on `executor`, or null where Asio has to wait because several threads run the context.
+    /// The reactor for streams on `executor`, or null where Asio has to wait because several
+    /// threads run the context.
     static reactor* of(const boost::asio::any_io_executor& executor, context_info& info);
 
     void add(descriptor& d);

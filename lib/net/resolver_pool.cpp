@@ -75,7 +75,8 @@ error_code look_up(const std::string& host, resolver_pool::addresses& found) {
 }  // namespace
 
 struct resolver_pool::shared {
-    /// One name, and who waits for it. The handler is taken once, by whoever is first: answer, cancellation, shutdown.
+    /// One name, and who waits for it. The handler is taken once, by whoever is first: answer,
+    /// cancellation, shutdown.
     struct job {
         std::string host;
         handler complete;
@@ -89,7 +90,8 @@ struct resolver_pool::shared {
     std::vector<std::shared_ptr<job>> waiting;  // all whose handler has not been taken
     std::size_t threads = 0;
 
-    /// With the lock held: so shutdown, which takes the lock too, cannot end the context in between.
+    /// With the lock held: so shutdown, which takes the lock too, cannot end the context in
+    /// between.
     void finish(const std::shared_ptr<job>& j, error_code ec, addresses found) {
         if (std::erase(waiting, j) == 0) return;
         std::erase(queue, j);

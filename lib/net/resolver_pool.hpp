@@ -15,8 +15,9 @@
 
 namespace weft::net::detail {
 
-/// getaddrinfo on a few threads apart, one set for each execution context. The threads live only while there are names to
-/// look up, and nobody waits for them at the end: a name server that never answers must not delay exit.
+/// getaddrinfo on a few threads apart, one set for each execution context. The threads live only
+/// while there are names to look up, and nobody waits for them at the end: a name server that never
+/// answers must not delay exit.
 class resolver_pool final : public boost::asio::execution_context::service {
   public:
     using key_type = resolver_pool;
@@ -27,8 +28,8 @@ class resolver_pool final : public boost::asio::execution_context::service {
     explicit resolver_pool(boost::asio::execution_context& context);
     ~resolver_pool() override;
 
-    /// Posts `h` to its executor (else `executor`) with the addresses, in getaddrinfo's order. Its cancellation slot ends
-    /// the wait, not the look-up.
+    /// Posts `h` to its executor (else `executor`) with the addresses, in getaddrinfo's order. Its
+    /// cancellation slot ends the wait, not the look-up.
     void resolve(const boost::asio::any_io_executor& executor, std::string host, handler h);
 
   private:

@@ -15,7 +15,8 @@ namespace weft::net::detail {
 /// Opens, binds and listens; `address` becomes what it is bound to. Throws failure.
 int listen_on(endpoint& address, const tcp::listen_options& options);
 
-/// A stream over a connected socket, which it takes over, with its facts. `local` null: asked from the system.
+/// A stream over a connected socket, which it takes over, with its facts. `local` null: asked from
+/// the system.
 io::stream make_stream(boost::asio::any_io_executor executor, int socket, const endpoint& peer,
                        const endpoint* local, std::shared_ptr<connection_permit> permit);
 

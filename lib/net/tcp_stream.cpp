@@ -70,8 +70,8 @@ std::size_t socket_stream::try_read(io::mutable_buffers buffers, error_code& ec)
             n = ::recvmsg(fd(), &v.message, MSG_DONTWAIT);
         }
         if (n > 0) {
-            // Less than asked for: the socket is empty, and the next edge will say when it is not. Unless the end lies
-            // ahead, whose edge may be behind us.
+            // Less than asked for: the socket is empty, and the next edge will say when it is not.
+            // Unless the end lies ahead, whose edge may be behind us.
             if (static_cast<std::size_t>(n) < wanted && !is_ending()) exhausted(input);
             return static_cast<std::size_t>(n);
         }
@@ -86,7 +86,8 @@ std::size_t socket_stream::try_read(io::mutable_buffers buffers, error_code& ec)
             return 0;
         }
         ec = last_error();
-        // Told once by the kernel, which then would say "end of file": a message cut off must never look complete.
+        // Told once by the kernel, which then would say "end of file": a message cut off must never
+        // look complete.
         if (ec == asio::error::broken_pipe) ec = asio::error::connection_reset;
         reset_ = true;
         return 0;
@@ -172,8 +173,9 @@ void socket_stream::on_ready(bool input_over, bool output_over) {
         else
             reader = std::exchange(reader_, nullptr);
     }
-    // We run on the context, but perhaps not on the executor itself (one that wraps io_context's): then by its queue. The
-    // first completion may destroy this, so only the last one is delivered on the spot.
+    // We run on the context, but perhaps not on the executor itself (one that wraps io_context's):
+    // then by its queue. The first completion may destroy this, so only the last one is delivered
+    // on the spot.
     const bool direct = calls_on_executor() || runs_here();
     if (writer) {
         if (!reader && direct) return writer->deliver(write_code, write_bytes);

@@ -91,7 +91,8 @@ child::child(family& of, asio::any_io_executor on, context_info& info)
 }
 
 void child::start(awaitable<void> body) {
-    // Kept until co_spawn has returned: if it throws, the handler that it destroys is not an ending context's.
+    // Kept until co_spawn has returned: if it throws, the handler that it destroys is not an ending
+    // context's.
     references_.fetch_add(1, std::memory_order_relaxed);
     try {
         asio::co_spawn(executor_, std::move(body), exit(*this));

@@ -63,7 +63,8 @@ void scope_core::cancel_all() {
         const std::lock_guard lock(monitor_);
         if (cancelled_) return;
         cancelled_ = true;
-        // Kept by `retain` until the emission is through; those that are over already are passed by.
+        // Kept by `retain` until the emission is through; those that are over already are passed
+        // by.
         const auto add = [&](child& c) {
             if (!c.request_cancel() || !c.retain()) return;
             c.next_cancelled = to_cancel;

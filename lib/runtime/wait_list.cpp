@@ -8,8 +8,9 @@ namespace weft::detail {
 
 namespace asio = boost::asio;
 
-/// All waiting coroutines of one execution context. A waiter's handle, which owns its coroutine, sits in that coroutine's
-/// own frame; so when a context ends with coroutines still waiting, somebody must know of them to destroy them.
+/// All waiting coroutines of one execution context. A waiter's handle, which owns its coroutine,
+/// sits in that coroutine's own frame; so when a context ends with coroutines still waiting,
+/// somebody must know of them to destroy them.
 class wait_service final : public asio::execution_context::service {
   public:
     static asio::execution_context::id id;
@@ -105,7 +106,8 @@ void waiter::suspended(resume_handle handle, asio::cancellation_slot slot) {
     asio::use_service<wait_service>(
         static_cast<asio::execution_context&>(asio::query(executor_, asio::execution::context)))
         .add(*this);
-    // A cancellation comes on our executor, so not before this returns; a grant may come as soon as we are listed.
+    // A cancellation comes on our executor, so not before this returns; a grant may come as soon as
+    // we are listed.
     if (slot.is_connected()) slot.assign(on_cancel{this});
     wait_list ready;
     {

@@ -49,7 +49,8 @@ failure limit::timed_out(std::exception_ptr cause) const {
 
 }  // namespace detail
 
-/// The work under its limit. In memory of its own: the shielded_work itself is a temporary that many must be able to name.
+/// The work under its limit. In memory of its own: the shielded_work itself is a temporary that
+/// many must be able to name.
 struct shielded_work::running {
     running(asio::any_io_executor executor, context_info& info, const detail::limit& l,
             awaitable<void>& work)

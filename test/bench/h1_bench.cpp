@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// What the HTTP/1 codec costs a message: decoding a head (its allocation included), taking it over and dropping it;
-// encoding one; chunks.
+// What the HTTP/1 codec costs a message: decoding a head (its allocation included), taking it over
+// and dropping it; encoding one; chunks.
 
 #include <weft/http/h1/body.hpp>
 #include <weft/http/h1/decoder.hpp>

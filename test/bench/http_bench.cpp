@@ -26,7 +26,8 @@ void exchanges(benchmark::State& state, App app, auto make_request) {
     const http::server server(std::move(app));
     weft::run([&]() -> awaitable<void> {
         co_await weft::with_scope([&](weft::task_scope& scope) -> awaitable<void> {
-            auto [client_end, server_end] = weft::io::duplex(co_await boost::asio::this_coro::executor);
+            auto [client_end, server_end] =
+                weft::io::duplex(co_await boost::asio::this_coro::executor);
             scope.spawn(server.serve(std::move(server_end)));
             const http::connection client = co_await http::connect(std::move(client_end));
             for (auto _ : state) {
@@ -57,7 +58,8 @@ void get_over_duplex(benchmark::State& state) { exchanges(state, hello, get); }
 
 void post_1k_over_duplex(benchmark::State& state) {
     const weft::bytes content(std::string(1024, 'x'));
-    exchanges(state, echo, [&] { return http::request(http::method::post, "http://localhost/", content); });
+    exchanges(state, echo,
+              [&] { return http::request(http::method::post, "http://localhost/", content); });
 }
 
 BENCHMARK(get_over_duplex);

@@ -46,8 +46,8 @@ struct answering {
 
 template <class Layer>
 auto ten() {
-    return Layer{} >> Layer{} >> Layer{} >> Layer{} >> Layer{} >> Layer{} >> Layer{} >> Layer{} >> Layer{} >>
-           Layer{} >> answering{};
+    return Layer{} >> Layer{} >> Layer{} >> Layer{} >> Layer{} >> Layer{} >> Layer{} >> Layer{} >>
+           Layer{} >> Layer{} >> answering{};
 }
 
 template <class App>
@@ -76,7 +76,9 @@ void ten_coroutine_layers(benchmark::State& state) { run(state, ten<waiting>());
 using any_app = weft::any_service<http::request, http::response>;
 
 void no_layer_erased(benchmark::State& state) { run(state, any_app(answering{})); }
-void ten_forwarding_layers_erased(benchmark::State& state) { run(state, any_app(ten<forwarding>())); }
+void ten_forwarding_layers_erased(benchmark::State& state) {
+    run(state, any_app(ten<forwarding>()));
+}
 void ten_coroutine_layers_erased(benchmark::State& state) { run(state, any_app(ten<waiting>())); }
 
 BENCHMARK(no_layer);

@@ -1,6 +1,7 @@
-// What weft asks of a compiler's coroutines: values named in a co_await expression are destroyed exactly once and not before
-// the full expression ends. GCC 12 fails several of these; docs/decisions/001-compilers.md has the table. Uses the standard
-// library alone, so that any compiler can be asked:  CXX -std=c++20 -O2 test/compiler/coroutines.cpp && ./a.out
+// What weft asks of a compiler's coroutines: values named in a co_await expression are destroyed
+// exactly once and not before the full expression ends. GCC 12 fails several of these;
+// docs/decisions/001-compilers.md has the table. Uses the standard library alone, so that any
+// compiler can be asked:  CXX -std=c++20 -O2 test/compiler/coroutines.cpp && ./a.out
 #include <coroutine>
 #include <cstdio>
 #include <exception>

@@ -12,8 +12,8 @@
 
 namespace docs {
 
-/// Runs a function in a child process as a whole program: SIGTERM is sent once it handles that signal, unless it ended
-/// before, and then it must exit with 0.
+/// Runs a function in a child process as a whole program: SIGTERM is sent once it handles that
+/// signal, unless it ended before, and then it must exit with 0.
 void run_program(int (*program)());
 
 template <class Block>

@@ -1,9 +1,9 @@
-// What the examples of headers and pages take for granted: names that mean something to a reader, with a value that works.
-// Examples are members of a class derived from `names` (extract.py), so each gets fresh ones.
+// What the examples of headers and pages take for granted: names that mean something to a reader,
+// with a value that works. Examples are members of a class derived from `names` (extract.py), so
+// each gets fresh ones.
 #pragma once
 
 #include "harness.hpp"
-
 #include <weft/testing.hpp>
 #include <weft/weft.hpp>
 

@@ -22,8 +22,8 @@ namespace weft::http::h1::test {
     std::abort();
 }
 
-/// Checks that `codec` gives the same for the whole input, for single bytes, and for two cuts that the input itself chooses.
-/// Gives what it gives for the whole.
+/// Checks that `codec` gives the same for the whole input, for single bytes, and for two cuts that
+/// the input itself chooses. Gives what it gives for the whole.
 template <class Codec>
 std::string same_at_cuts(std::string_view input, Codec codec) {
     const std::vector<std::string_view> whole{input};

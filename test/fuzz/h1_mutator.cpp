@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// Mutates HTTP/1 messages by lines: what a byte mutator takes long to find is one step here. Half of the time the bytes are
-// left to libFuzzer.
+// Mutates HTTP/1 messages by lines: what a byte mutator takes long to find is one step here. Half
+// of the time the bytes are left to libFuzzer.
 
 #include <cstddef>
 #include <cstdint>

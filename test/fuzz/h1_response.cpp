@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// Responses: the outcome does not depend on how the input is cut, and what was accepted survives being written and read again.
+// Responses: the outcome does not depend on how the input is cut, and what was accepted survives
+// being written and read again.
 
 #include "h1_common.hpp"
 #include <weft/http/h1/encoder.hpp>

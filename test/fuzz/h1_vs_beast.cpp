@@ -1,8 +1,9 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// Compares our verdict on a message with that of Boost.Beast's parser: whether it is accepted, its content, and where it
-// ends. Every difference must have a reason in the list below that is found in the bytes themselves, by other code than
-// the decoder's; any other difference aborts. Two messages that both accept must never differ.
+// Compares our verdict on a message with that of Boost.Beast's parser: whether it is accepted, its
+// content, and where it ends. Every difference must have a reason in the list below that is found
+// in the bytes themselves, by other code than the decoder's; any other difference aborts. Two
+// messages that both accept must never differ.
 
 #include "h1_common.hpp"
 #include "naive_message.hpp"
@@ -114,7 +115,7 @@ verdict ask_weft(std::string_view input, const Method&... method) {
     }
 }
 
-// ---- the reasons, each looked up in the bytes --------------------------------------------------------------------
+// ---- the reasons, each looked up in the bytes ---------------------------------------------------
 
 /// host [":" port] by Boost.URL, with weft's further demands: a host, no user, a port that exists.
 struct authority {
@@ -151,7 +152,8 @@ std::string effective_port(const std::string& port, std::string scheme) {
     return scheme == "http" ? "80" : scheme == "https" ? "443" : "0";
 }
 
-// RFC 9112 3.2: Host must be there once, be well-formed, and agree with an absolute target. Beast leaves this to others.
+// RFC 9112 3.2: Host must be there once, be well-formed, and agree with an absolute target. Beast
+// leaves this to others.
 bool host(const message& m) {
     if (m.who != role::request) return false;
     const auto values = m.values("host");
@@ -166,7 +168,8 @@ bool host(const message& m) {
            effective_port(wanted->port, scheme) != effective_port(named->port, scheme);
 }
 
-// RFC 9112 3.2: bytes that no target has, and forms that do not go with the method. Beast takes any word.
+// RFC 9112 3.2: bytes that no target has, and forms that do not go with the method. Beast takes any
+// word.
 bool target(const message& m) {
     if (m.who != role::request) return false;
     for (const char c : m.target)
@@ -183,8 +186,8 @@ bool target(const message& m) {
 // RFC 9112 3: a method longer than any that is known.
 bool method_length(const message& m) { return m.who == role::request && m.method.size() > 22; }
 
-// RFC 9112 6.1, 6.3: anything but exactly `chunked` once, in HTTP/1.1, without a length. Beast ignores what it does not
-// understand, and the version.
+// RFC 9112 6.1, 6.3: anything but exactly `chunked` once, in HTTP/1.1, without a length. Beast
+// ignores what it does not understand, and the version.
 bool transfer_encoding(const message& m) {
     const auto values = m.values("transfer-encoding");
     if (values.empty()) return false;
@@ -192,7 +195,8 @@ bool transfer_encoding(const message& m) {
            !m.values("content-length").empty();
 }
 
-// RFC 9112 6.3 lets a recipient take equal lengths that are repeated; we refuse them, Beast takes them.
+// RFC 9112 6.3 lets a recipient take equal lengths that are repeated; we refuse them, Beast takes
+// them.
 bool content_length(const message& m) {
     const auto values = m.values("content-length");
     return values.size() > 1 || (values.size() == 1 && values[0].find(',') != std::string::npos);
@@ -207,7 +211,8 @@ bool connect_content(const message& m) {
 // RFC 9112 5.2: Beast joins folded lines.
 bool obs_fold(const message& m) { return m.folded; }
 
-// RFC 9112 7.1: white space behind a chunk size, more than 16 digits, control characters in quoted strings.
+// RFC 9112 7.1: white space behind a chunk size, more than 16 digits, control characters in quoted
+// strings.
 bool chunk_line(const message& m) {
     return std::any_of(m.chunk_lines.begin(), m.chunk_lines.end(), [](const std::string& line) {
         const std::size_t digits =
@@ -223,8 +228,8 @@ bool chunk_line(const message& m) {
 // RFC 9110 15: codes are from 100; Beast takes 000.
 bool status_code(const message& m) { return m.who == role::response && m.status.starts_with("0"); }
 
-// RFC 9112 2.2 (empty lines first), 2.3 with RFC 9110 2.5 (a higher minor version), 4 (no space before an empty phrase):
-// what a recipient may take, and Beast does not.
+// RFC 9112 2.2 (empty lines first), 2.3 with RFC 9110 2.5 (a higher minor version), 4 (no space
+// before an empty phrase): what a recipient may take, and Beast does not.
 bool start_line(const message& m) {
     const bool minor = m.version.size() == 8 && m.version.starts_with("HTTP/1.") &&
                        m.version[7] >= '2' && m.version[7] <= '9';
@@ -232,7 +237,8 @@ bool start_line(const message& m) {
            (m.who == role::response && m.no_space_after_status);
 }
 
-// Beast refuses a Connection that is no list of tokens; to us it is one without the options that matter.
+// Beast refuses a Connection that is no list of tokens; to us it is one without the options that
+// matter.
 bool connection_list(const message& m) {
     const auto bad = [](const std::string& value) {
         std::string_view rest = value;
@@ -285,7 +291,8 @@ constexpr std::array differences{
 };
 static_assert(differences.size() <= 12);
 
-/// Counts what was seen, and prints it at the end: a comparison that explains nothing compares nothing.
+/// Counts what was seen, and prints it at the end: a comparison that explains nothing compares
+/// nothing.
 struct tally {
     std::size_t runs = 0, both_accept = 0, both_refuse = 0;
     std::map<std::string, std::size_t> by_reason;

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-// Takes a message apart with string searches only, believing everything: it shares no code and no table with the decoder,
-// so that it can say on its own what is odd in some bytes.
+// Takes a message apart with string searches only, believing everything: it shares no code and no
+// table with the decoder, so that it can say on its own what is odd in some bytes.
 namespace naive {
 
 enum class role { request, response };

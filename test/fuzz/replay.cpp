@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// Runs a fuzz target over the files of the folders it is given, where there is no libFuzzer: the corpora are tests.
+// Runs a fuzz target over the files of the folders it is given, where there is no libFuzzer: the
+// corpora are tests.
 
 #include <algorithm>
 #include <cstddef>

@@ -73,8 +73,10 @@ using weft::awaitable;
 constexpr std::size_t warm_up = 100;
 constexpr std::size_t measured = 1000;
 
-/// Sends `request` over and over, `depth` at once, reading the answers, which are all of the same size.
-void ask(std::uint16_t port, std::string_view request, std::size_t depth, std::string_view last_bytes) {
+/// Sends `request` over and over, `depth` at once, reading the answers, which are all of the same
+/// size.
+void ask(std::uint16_t port, std::string_view request, std::size_t depth,
+         std::string_view last_bytes) {
     const int s = ::socket(AF_INET, SOCK_STREAM, 0);
     REQUIRE(s >= 0);
     sockaddr_in at{};
@@ -124,8 +126,9 @@ allocations of_many_requests(std::string_view request, std::size_t depth) {
 }
 
 void report(std::string_view what, allocations a) {
-    fmt::print("{}: {:.3f} calls of operator new a request, {:.3f} of aligned_alloc (Asio's)\n", what,
-               static_cast<double>(a.operator_new) / measured, static_cast<double>(a.aligned) / measured);
+    fmt::print("{}: {:.3f} calls of operator new a request, {:.3f} of aligned_alloc (Asio's)\n",
+               what, static_cast<double>(a.operator_new) / measured,
+               static_cast<double>(a.aligned) / measured);
 }
 
 constexpr std::string_view plain_get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -1,8 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// What is cancelled in the table and in the races: one case a primitive, each with a way to come to its end, and with what
-// must hold afterwards whoever was first.
+// What is cancelled in the table and in the races: one case a primitive, each with a way to come to
+// its end, and with what must hold afterwards whoever was first.
 
 #include "machine.hpp"
 #include <weft/runtime/channel.hpp>
@@ -242,7 +242,8 @@ inline bool unlocked(world& w, bool) { return !w.mutex.locked() && w.mutex.waiti
 
 // clang-format off
 inline const std::array<cancel_case, 11> cancel_cases{{
-    // name             run                   complete          run_joining                              intact                 before     at start   at compl.  twice      in join     strand
+    // name             run                   complete          run_joining
+    //     intact                 before     at start   at compl.  twice      in join     strand
     {"with_scope",      cases::scope,         cases::open_gate, cases::scope_joining,                    cases::nothing_to_lose, "aborted", "aborted", "value",   "aborted", "value",    "aborted"},
     {"with_deadline",   cases::deadline,      cases::open_gate, cases::deadline_joining,                 cases::nothing_to_lose, "aborted", "aborted", "value",   "aborted", "aborted",  "aborted"},
     {"when_any",        cases::any,           cases::open_gate, cases::any,                              cases::nothing_to_lose, "aborted", "aborted", "value",   "aborted", "value",    "aborted"},

@@ -9,8 +9,9 @@
 #include <future>
 #include <thread>
 
-// The table of docs/design section 5: each primitive, cancelled at each point. Every cell says how the await ends; in every
-// cell no child is alive when the caller goes on, nothing is lost, and the caller's own cancellation is still there.
+// The table of docs/design section 5: each primitive, cancelled at each point. Every cell says how
+// the await ends; in every cell no child is alive when the caller goes on, nothing is lost, and the
+// caller's own cancellation is still there.
 
 using namespace weft_test;
 

@@ -1,7 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// A context with virtual time that a test moves turn by turn: for tests that must act at an exact point.
+// A context with virtual time that a test moves turn by turn: for tests that must act at an exact
+// point.
 
 #include <weft/core/awaitable.hpp>
 #include <weft/core/failure.hpp>
@@ -69,7 +70,8 @@ class machine {
     weft::context_info& info;
 };
 
-/// How an await ended, in a word: "value", "aborted", "timeout", "rejected", or the text of another exception.
+/// How an await ended, in a word: "value", "aborted", "timeout", "rejected", or the text of another
+/// exception.
 inline std::string outcome_of(std::exception_ptr e) {
     if (!e) return "value";
     try {

@@ -1,7 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// The cases of the cancellation table, each cancelled at each point by other threads, again and again, on a thread pool and
-// on an io_context that several threads run. What must hold is in `duel::~duel`. Run it under TSan:
+// The cases of the cancellation table, each cancelled at each point by other threads, again and
+// again, on a thread pool and on an io_context that several threads run. What must hold is in
+// `duel::~duel`. Run it under TSan:
 //
 //     races [count of each combination = 200] [name of a case]
 

@@ -1,7 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// What TSan cannot see. Asio counts the references to an executor's target down with a release operation, and the last one
-// passes an acquire fence before it deletes (boost/asio/detail/atomic_count.hpp). That is right, but TSan knows no fences.
+// What TSan cannot see. Asio counts the references to an executor's target down with a release
+// operation, and the last one passes an acquire fence before it deletes
+// (boost/asio/detail/atomic_count.hpp). That is right, but TSan knows no fences.
 
 #if defined(__SANITIZE_THREAD__)
 #define WEFT_UNDER_TSAN 1

@@ -5,7 +5,8 @@
 
 namespace weft::cli {
 
-/// The application behind `weft serve http-test`: one route for each thing that a client of HTTP may want to try.
+/// The application behind `weft serve http-test`: one route for each thing that a client of HTTP
+/// may want to try.
 awaitable<http::response> http_test(http::request r);
 
 /// Sends back what comes in, until the peer ends its side.

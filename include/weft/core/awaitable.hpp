@@ -9,7 +9,8 @@
 
 namespace weft {
 
-/// The one coroutine type: Boost.Asio's, with the type-erased executor. Any Asio program can await it or co_spawn it.
+/// The one coroutine type: Boost.Asio's, with the type-erased executor. Any Asio program can await
+/// it or co_spawn it.
 template <class T>
 using awaitable = boost::asio::awaitable<T>;
 

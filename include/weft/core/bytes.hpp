@@ -21,11 +21,13 @@ namespace weft {
 ///     bytes world = whole.slice(6);               // shares it, no copy
 ///     co_await body.write(world);
 ///
-/// Copying and slicing count a reference (atomically) and never copy memory. A `bytes` may be handed between
-/// threads; one object must not be changed from two threads at once. Three words in size.
+/// Copying and slicing count a reference (atomically) and never copy memory. A `bytes` may be
+/// handed between threads; one object must not be changed from two threads at once. Three words in
+/// size.
 class bytes {
   public:
-    /// What keeps the memory alive. Derive from it to let a buffer of your own be sliced; the last reference deletes it.
+    /// What keeps the memory alive. Derive from it to let a buffer of your own be sliced; the last
+    /// reference deletes it.
     class owner {
       public:
         owner() = default;
@@ -34,8 +36,11 @@ class bytes {
 
       protected:
         virtual ~owner() = default;
-        /// Whether anyone but one holder refers to this memory: a buffer asks before it writes over it.
-        [[nodiscard]] bool shared() const noexcept { return refs_.load(std::memory_order_acquire) > 1; }
+        /// Whether anyone but one holder refers to this memory: a buffer asks before it writes over
+        /// it.
+        [[nodiscard]] bool shared() const noexcept {
+            return refs_.load(std::memory_order_acquire) > 1;
+        }
         /// Gives the memory back. The default deletes this.
         virtual void dispose() noexcept { delete this; }
 
@@ -62,10 +67,12 @@ class bytes {
     /// Refers to memory that lives as long as the program: a string literal.
     static bytes literal(std::string_view text) noexcept { return {text, nullptr}; }
 
-    /// Takes one reference to `o` over (a new owner has one) and shows `view`, which `o` must keep alive.
+    /// Takes one reference to `o` over (a new owner has one) and shows `view`, which `o` must keep
+    /// alive.
     static bytes adopt(owner* o, std::string_view view) noexcept { return {view, o}; }
 
-    bytes(const bytes& other) noexcept : data_(other.data_), size_(other.size_), owner_(other.owner_) {
+    bytes(const bytes& other) noexcept
+        : data_(other.data_), size_(other.size_), owner_(other.owner_) {
         if (owner_) owner_->refs_.fetch_add(1, std::memory_order_relaxed);
     }
     bytes(bytes&& other) noexcept
@@ -85,16 +92,20 @@ class bytes {
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] std::string_view view() const noexcept { return {data_, size_}; }
     [[nodiscard]] boost::asio::const_buffer buffer() const noexcept { return {data_, size_}; }
-    operator std::string_view() const noexcept { return view(); }  // NOLINT(google-explicit-constructor)
+    operator std::string_view() const noexcept {
+        return view();
+    }  // NOLINT(google-explicit-constructor)
     [[nodiscard]] std::string str() const { return std::string(view()); }
 
     /// The part from `offset`, at most `count` long; offsets past the end give an empty slice.
-    [[nodiscard]] bytes slice(std::size_t offset, std::size_t count = std::string_view::npos) const& noexcept {
+    [[nodiscard]] bytes slice(std::size_t offset,
+                              std::size_t count = std::string_view::npos) const& noexcept {
         bytes part = *this;
         part.trim(offset, count);
         return part;
     }
-    [[nodiscard]] bytes slice(std::size_t offset, std::size_t count = std::string_view::npos) && noexcept {
+    [[nodiscard]] bytes slice(std::size_t offset,
+                              std::size_t count = std::string_view::npos) && noexcept {
         trim(offset, count);
         return std::move(*this);
     }
@@ -111,7 +122,8 @@ class bytes {
     friend bool operator==(const bytes& a, const bytes& b) noexcept { return a.view() == b.view(); }
 
   private:
-    bytes(std::string_view view, owner* o) noexcept : data_(view.data()), size_(view.size()), owner_(o) {}
+    bytes(std::string_view view, owner* o) noexcept
+        : data_(view.data()), size_(view.size()), owner_(o) {}
     static bytes from_string(std::string&& text);
 
     void trim(std::size_t offset, std::size_t count) noexcept {

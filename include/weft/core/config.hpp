@@ -1,9 +1,11 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Refuses, with one sentence, what is known to miscompile or to mix badly (docs/decisions/001-compilers.md).
+// Refuses, with one sentence, what is known to miscompile or to mix badly
+// (docs/decisions/001-compilers.md).
 
-#include <weft/core/build_config.hpp>  // generated: pins the Boost and the Asio macros that weft was built with
+// generated: pins the Boost and the Asio macros that weft was built with
+#include <weft/core/build_config.hpp>
 
 #include <boost/version.hpp>
 

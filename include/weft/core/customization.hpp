@@ -50,7 +50,8 @@ struct replay_t {
 };
 
 struct call_name_t {
-    /// What a log line calls the request: its member `call_name()` ("GET /cart"), else its type. Never holds a secret.
+    /// What a log line calls the request: its member `call_name()` ("GET /cart"), else its type.
+    /// Never holds a secret.
     template <class T>
     std::string operator()(const T& request) const {
         if constexpr (requires {

@@ -41,8 +41,8 @@ std::string_view to_string(failure_domain) noexcept;
 std::string_view to_string(failure_kind) noexcept;
 std::string_view to_string(delivery) noexcept;
 
-/// The one error of weft. Everything that a service, a stream or a driver throws is a `failure`, or becomes one
-/// through `failure::from`.
+/// The one error of weft. Everything that a service, a stream or a driver throws is a `failure`, or
+/// becomes one through `failure::from`.
 ///
 ///     throw failure(failure_kind::timeout, "no response header within 30 s")
 ///         .with("host", host).in(failure_domain::transport).delivered(delivery::unknown);
@@ -50,8 +50,9 @@ std::string_view to_string(delivery) noexcept;
 ///     auto r = co_await attempt(client.get(url).send());
 ///     if (!r && r.error().kind() == failure_kind::timeout) ...
 ///
-/// Copying shares the content and never throws. `what()` is the message, the context and the chain of causes on one line.
-/// Context values are printed: never put a secret in one. Const access is safe from several threads.
+/// Copying shares the content and never throws. `what()` is the message, the context and the chain
+/// of causes on one line. Context values are printed: never put a secret in one. Const access is
+/// safe from several threads.
 class failure final : public boost::system::system_error {
   public:
     using duration = std::chrono::steady_clock::duration;
@@ -65,8 +66,9 @@ class failure final : public boost::system::system_error {
     failure& operator=(const failure&) noexcept;
     ~failure() override;
 
-    /// Classifies anything: a failure is returned as it is, a system_error keeps its `code()` and is classified by it,
-    /// std::bad_alloc is `exhausted`, any other exception is `internal` with its `what()`. Null gives `internal`.
+    /// Classifies anything: a failure is returned as it is, a system_error keeps its `code()` and
+    /// is classified by it, std::bad_alloc is `exhausted`, any other exception is `internal` with
+    /// its `what()`. Null gives `internal`.
     static failure from(std::exception_ptr e) noexcept;
 
     /// Classifies an error code, as `from` does for a system_error.

@@ -34,20 +34,22 @@ class request_builder;
 ///     auto w = co_await client.get(url).query("q", "Gent").timeout(2s).as<weather>();
 ///     auto r = co_await weft::attempt(client.post(url).json(w).send());
 ///
-/// A response of any status is a response: `error_for_status()` makes 4xx and 5xx failures for those who want that.
-/// What keeps a response from coming is a thrown `failure`, whose delivery() says whether the server may have seen the
-/// request. Connections are kept and used again.
+/// A response of any status is a response: `error_for_status()` makes 4xx and 5xx failures for
+/// those who want that. What keeps a response from coming is a thrown `failure`, whose delivery()
+/// says whether the server may have seen the request. Connections are kept and used again.
 ///
-/// Copies share the connections. Safe to use from any executor and thread: an exchange runs on the executor of the
-/// coroutine that awaits it, and a kept connection is only reused there. The last copy's destructor closes the idle
-/// connections; close() does so now. An exchange or a response body that is still in use keeps its connection.
+/// Copies share the connections. Safe to use from any executor and thread: an exchange runs on the
+/// executor of the coroutine that awaits it, and a kept connection is only reused there. The last
+/// copy's destructor closes the idle connections; close() does so now. An exchange or a response
+/// body that is still in use keeps its connection.
 class client {
   public:
     /// Connects by TCP, names resolved by the system.
     explicit client(client_options options = {});
 
-    /// Runs on another stack: a connector (net::connect_request -> io::stream), such as testing::mock_connector, or any
-    /// service from request to response: a server's application can be the transport of a client.
+    /// Runs on another stack: a connector (net::connect_request -> io::stream), such as
+    /// testing::mock_connector, or any service from request to response: a server's application can
+    /// be the transport of a client.
     template <class Stack>
         requires(!std::same_as<std::remove_cvref_t<Stack>, client> &&
                  !std::same_as<std::remove_cvref_t<Stack>, client_options> &&
@@ -58,7 +60,8 @@ class client {
     explicit client(net::connector connector, client_options options = {});
     explicit client(any_service<http::request, response> transport, client_options options = {});
 
-    /// Requests to be filled in; nothing happens before send(), as() or a completion token. An unusable URL throws there.
+    /// Requests to be filled in; nothing happens before send(), as() or a completion token. An
+    /// unusable URL throws there.
     [[nodiscard]] request_builder get(std::string_view url) const;
     [[nodiscard]] request_builder head(std::string_view url) const;
     [[nodiscard]] request_builder post(std::string_view url) const;
@@ -67,8 +70,9 @@ class client {
     [[nodiscard]] request_builder delete_(std::string_view url) const;
     [[nodiscard]] request_builder request(const method& m, std::string_view url) const;
 
-    /// Sends a request whose target is an absolute URL, or whose Host field names the server. Completes with the head of
-    /// the response; the body is pulled from it. Cancelling closes the connection.
+    /// Sends a request whose target is an absolute URL, or whose Host field names the server.
+    /// Completes with the head of the response; the body is pulled from it. Cancelling closes the
+    /// connection.
     awaitable<response> serve(http::request r) const;
 
     /// Closes the idle connections now, and those in use when they come back.
@@ -99,22 +103,28 @@ struct json_access;
 ///
 ///     auto res = co_await client.post(url).header("X-Id", "7").body("text").timeout(2s).send();
 ///
-/// It is not awaitable itself: send() and as() give awaitables, and calling it with a completion token is the door for
-/// Asio programs: `client.get(url)(asio::use_future)`.
+/// It is not awaitable itself: send() and as() give awaitables, and calling it with a completion
+/// token is the door for Asio programs: `client.get(url)(asio::use_future)`.
 class request_builder {
   public:
     /// Adds a query parameter, percent-encoded.
     request_builder& query(std::string_view name, std::string_view value) &;
-    request_builder&& query(std::string_view name, std::string_view value) && { return std::move(query(name, value)); }
+    request_builder&& query(std::string_view name, std::string_view value) && {
+        return std::move(query(name, value));
+    }
     /// Adds a field. Throws failure(invalid_input) for a name or a value that no field can have.
     request_builder& header(std::string_view name, std::string_view value) &;
-    request_builder&& header(std::string_view name, std::string_view value) && { return std::move(header(name, value)); }
+    request_builder&& header(std::string_view name, std::string_view value) && {
+        return std::move(header(name, value));
+    }
     /// Sets the content.
     request_builder& body(http::body content) &;
     request_builder&& body(http::body content) && { return std::move(body(std::move(content))); }
     /// Sets the content and its Content-Type.
     request_builder& body(http::body content, std::string_view content_type) &;
-    request_builder&& body(http::body content, std::string_view content_type) && { return std::move(body(std::move(content), content_type)); }
+    request_builder&& body(http::body content, std::string_view content_type) && {
+        return std::move(body(std::move(content), content_type));
+    }
     /// Sets the content to `value` as JSON (Boost.JSON's value_from). Needs weft/http/json.hpp.
     template <class T>
     request_builder& json(const T& value) & {
@@ -124,10 +134,12 @@ class request_builder {
     request_builder&& json(const T& value) && {
         return std::move(json(value));
     }
-    /// The limit from now to the last byte of the head, connecting included; for as(), to the end of the body. Then it
-    /// fails with `timeout`. None by default, besides the client's own limits.
+    /// The limit from now to the last byte of the head, connecting included; for as(), to the end
+    /// of the body. Then it fails with `timeout`. None by default, besides the client's own limits.
     request_builder& timeout(std::chrono::nanoseconds limit) &;
-    request_builder&& timeout(std::chrono::nanoseconds limit) && { return std::move(timeout(limit)); }
+    request_builder&& timeout(std::chrono::nanoseconds limit) && {
+        return std::move(timeout(limit));
+    }
     /// Hands a fact to the layers and the transport.
     template <class T>
     request_builder& extension(T value) & {
@@ -141,15 +153,16 @@ class request_builder {
 
     /// The response, with its body still to be pulled.
     awaitable<response> send() &&;
-    /// Sends, reads the whole body (at most 16 MiB) and makes a T of its JSON (Boost.JSON's value_to). A body that is
-    /// no JSON of a T fails with `protocol`. The status is not looked at. Needs weft/http/json.hpp.
+    /// Sends, reads the whole body (at most 16 MiB) and makes a T of its JSON (Boost.JSON's
+    /// value_to). A body that is no JSON of a T fails with `protocol`. The status is not looked at.
+    /// Needs weft/http/json.hpp.
     template <class T>
     awaitable<T> as() && {
         return decode<T>(std::move(*this).send_and_read());
     }
 
-    /// Sends, for any Asio completion token: void(std::exception_ptr, response). Runs on the token's associated
-    /// executor; without one (use_future), on Asio's system executor.
+    /// Sends, for any Asio completion token: void(std::exception_ptr, response). Runs on the
+    /// token's associated executor; without one (use_future), on Asio's system executor.
     template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(std::exception_ptr, response)) Token>
     auto operator()(Token&& token) && {
         return boost::asio::async_initiate<Token, void(std::exception_ptr, response)>(

@@ -16,8 +16,8 @@
 
 namespace weft::http {
 
-/// JSON for messages, by Boost.JSON's conversions: a described struct (BOOST_DESCRIBE_STRUCT), a container, or anything
-/// with tag_invoke for value_from and value_to.
+/// JSON for messages, by Boost.JSON's conversions: a described struct (BOOST_DESCRIBE_STRUCT), a
+/// container, or anything with tag_invoke for value_from and value_to.
 ///
 ///     struct weather { std::string city; double celsius; };
 ///     BOOST_DESCRIBE_STRUCT(weather, (), (city, celsius))

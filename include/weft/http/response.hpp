@@ -53,11 +53,12 @@ class response {
     void set_status(http::status s) { head_.set_status(s); }
     void set_body(http::body content) noexcept { body_ = std::move(content); }
 
-    /// For a client that takes 4xx and 5xx for failures: gives the response back when its status is below 400, else
-    /// throws a failure of the application domain, processed, that names the status and never the body. Its kind:
-    /// 401 and 407 authentication, 403, 413, 414, 431, 501 and 505 rejected, 408 and 504 timeout, 429 exhausted, other
-    /// 4xx invalid_input, other 5xx unavailable. retry_after() is what Retry-After says in seconds. A handler that
-    /// lets it pass answers with the same status (http::answer_with).
+    /// For a client that takes 4xx and 5xx for failures: gives the response back when its status is
+    /// below 400, else throws a failure of the application domain, processed, that names the status
+    /// and never the body. Its kind: 401 and 407 authentication, 403, 413, 414, 431, 501 and 505
+    /// rejected, 408 and 504 timeout, 429 exhausted, other 4xx invalid_input, other 5xx
+    /// unavailable. retry_after() is what Retry-After says in seconds. A handler that lets it pass
+    /// answers with the same status (http::answer_with).
     ///
     ///     auto r = (co_await client.get(url).send()).error_for_status();
     [[nodiscard]] response error_for_status() &&;

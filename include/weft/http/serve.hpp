@@ -24,7 +24,8 @@ struct serve_options {
     std::function<void(const net::endpoint&)> on_listening = {};
     /// What went wrong inside, one connection at a time; the default writes one line to stderr.
     std::function<void(const failure&)> on_failure = {};
-    /// Connections that may live at once, on all cores together; then accepting waits. Zero: no limit.
+    /// Connections that may live at once, on all cores together; then accepting waits. Zero: no
+    /// limit.
     std::size_t max_connections = 0;
     /// Connections that the operating system holds until they are accepted.
     int backlog = 4096;
@@ -44,13 +45,15 @@ awaitable<void> serve(std::string address, app_factory make, serve_options optio
 ///     asio::co_spawn(pool, http::serve("127.0.0.1:0", app, {.on_listening = print}),
 ///                    asio::bind_cancellation_slot(stop.slot(), handler));
 ///
-/// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the core that accepted it;
-/// `app` is then shared by the cores, unless it is a per_core. On any other executor there is one listener, and each
-/// connection has a strand of its own where the executor is not serial.
+/// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the
+/// core that accepted it; `app` is then shared by the cores, unless it is a per_core. On any other
+/// executor there is one listener, and each connection has a strand of its own where the executor
+/// is not serial.
 ///
-/// Runs until it is cancelled. Then it drains: it takes what the system has accepted already, stops listening, lets each
-/// connection finish the response it is at (`Connection: close`), cancels what is left after `drain`, and completes
-/// normally. Throws failure when the address cannot be bound or the listener breaks.
+/// Runs until it is cancelled. Then it drains: it takes what the system has accepted already, stops
+/// listening, lets each connection finish the response it is at (`Connection: close`), cancels what
+/// is left after `drain`, and completes normally. Throws failure when the address cannot be bound
+/// or the listener breaks.
 template <class App>
 awaitable<void> serve(std::string address, App app, serve_options options = {}) {
     if constexpr (is_per_core<App>) {

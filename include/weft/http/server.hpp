@@ -32,7 +32,8 @@ struct server_options {
     /// A body larger than this is answered 413, as soon as its size is known.
     std::uint64_t max_body = 64 * 1024 * 1024;
 
-    /// From the first byte of a request to the end of its head: however slowly they trickle in. Then 408.
+    /// From the first byte of a request to the end of its head: however slowly they trickle in.
+    /// Then 408.
     std::chrono::milliseconds header_timeout = std::chrono::seconds(10);
     /// How long a kept connection waits for its next request.
     std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
@@ -40,32 +41,34 @@ struct server_options {
     std::chrono::milliseconds body_timeout = std::chrono::seconds(30);
     /// How long a peer may take no byte of what is being sent.
     std::chrono::milliseconds write_timeout = std::chrono::seconds(30);
-    /// The least rate of a body, in bytes a second, over the time that the handler waited for it, after the first
-    /// `body_timeout` of such waiting; 0 for none.
+    /// The least rate of a body, in bytes a second, over the time that the handler waited for it,
+    /// after the first `body_timeout` of such waiting; 0 for none.
     std::uint64_t min_body_rate = 240;
-    /// How long a connection that is being closed is read and thrown away, so that the peer gets to read the last
-    /// response instead of a reset.
+    /// How long a connection that is being closed is read and thrown away, so that the peer gets to
+    /// read the last response instead of a reset.
     std::chrono::milliseconds linger_timeout = std::chrono::seconds(2);
 
-    /// A client that sends end of file while its request is being handled is gone: the handler is cancelled. True lets
-    /// clients half-close and still wait for the response.
+    /// A client that sends end of file while its request is being handled is gone: the handler is
+    /// cancelled. True lets clients half-close and still wait for the response.
     bool half_close = false;
 };
 
-/// Serves an application over connections: a service from io::stream to void, which an acceptor, a test or your own
-/// code calls once for each connection. HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC 9112).
+/// Serves an application over connections: a service from io::stream to void, which an acceptor, a
+/// test or your own code calls once for each connection. HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC
+/// 9112).
 ///
 ///     http::server server(log_slow(200ms) >> app);
 ///     co_await server.serve(std::move(stream));        // until the connection ends
 ///
-/// Strict about what it reads: a request that could be understood in two ways is refused with 400, or the fitting
-/// status, and nothing after it is read. Keep-alive and pipelining, with responses in order and written together;
-/// chunked coding and trailers both ways, 100-continue, upgrades.
+/// Strict about what it reads: a request that could be understood in two ways is refused with 400,
+/// or the fitting status, and nothing after it is read. Keep-alive and pipelining, with responses
+/// in order and written together; chunked coding and trailers both ways, 100-continue, upgrades.
 ///
-/// serve() completes when the connection is closed, normally also after an error of the peer: those are counted and
-/// observed, not thrown. It runs on the stream's executor, wherever it is awaited. Cancelling it ends the connection at
-/// once. The application is called by one coroutine per connection, and by many connections at the same time; when it
-/// throws, the client gets the fitting status (500 for what is not classified) without any detail.
+/// serve() completes when the connection is closed, normally also after an error of the peer: those
+/// are counted and observed, not thrown. It runs on the stream's executor, wherever it is awaited.
+/// Cancelling it ends the connection at once. The application is called by one coroutine per
+/// connection, and by many connections at the same time; when it throws, the client gets the
+/// fitting status (500 for what is not classified) without any detail.
 ///
 /// Copies share the application and the list of connections.
 class server {
@@ -77,8 +80,9 @@ class server {
 
     awaitable<void> serve(io::stream connection) const;
 
-    /// Tells every connection to come to its end: those that wait for a request are closed, the others after the
-    /// response they are at. Connections that come later answer one request. May be called from any thread.
+    /// Tells every connection to come to its end: those that wait for a request are closed, the
+    /// others after the response they are at. Connections that come later answer one request. May
+    /// be called from any thread.
     void drain() const;
 
     /// How many connections are being served.
@@ -91,15 +95,17 @@ class server {
     std::shared_ptr<state> state_;
 };
 
-/// A failure may carry this detail: the status that a server answers with when an application throws it.
+/// A failure may carry this detail: the status that a server answers with when an application
+/// throws it.
 ///
 ///     throw failure(failure_kind::invalid_input, "no such shop").detail(http::answer_with{404});
 struct answer_with {
     http::status status;
 };
 
-/// The status that a server answers with to a failure: its `answer_with`, else by its kind: invalid_input 400,
-/// authentication 401, rejected and exhausted and unavailable 503, timeout 504, anything else 500.
+/// The status that a server answers with to a failure: its `answer_with`, else by its kind:
+/// invalid_input 400, authentication 401, rejected and exhausted and unavailable 503, timeout 504,
+/// anything else 500.
 [[nodiscard]] http::status status_of(const failure& f) noexcept;
 
 }  // namespace weft::http

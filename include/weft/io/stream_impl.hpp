@@ -58,7 +58,8 @@ class stream_impl {
     virtual std::size_t try_write(const_buffers buffers, error_code& ec) noexcept;
     virtual bool try_shutdown_send(error_code& ec) noexcept;
 
-    /// False when a try to read is known to find nothing: a coroutine that reads then waits without trying.
+    /// False when a try to read is known to find nothing: a coroutine that reads then waits without
+    /// trying.
     [[nodiscard]] virtual bool may_read_now() const noexcept { return true; }
 
     virtual void abort() noexcept = 0;
@@ -105,8 +106,8 @@ class stream_impl {
         return io_;
     }
 
-    /// From a handler on the context of a serial executor: whether that is on the executor itself, so that an operation may
-    /// be delivered on the spot.
+    /// From a handler on the context of a serial executor: whether that is on the executor itself,
+    /// so that an operation may be delivered on the spot.
     [[nodiscard]] bool runs_here() const noexcept { return direct_; }
 
   private:

@@ -19,15 +19,16 @@
 
 namespace weft {
 
-/// Tells of each call that takes longer than a limit, when it ends: a record of severity warn with the call's name, how
-/// long it took, and whether it failed.
+/// Tells of each call that takes longer than a limit, when it ends: a record of severity warn with
+/// the call's name, how long it took, and whether it failed.
 ///
 ///     auto app = log_slow(200ms) >> http::timeout(5s) >> router;
 ///     // level=warn msg="slow call" call="GET /report" took_ms=812 limit_ms=200
 ///
-/// Belongs outermost, so that it sees what the client sees. The record goes to the observer of the request's extensions
-/// or its connection's; when nobody listens there, to `fallback`: logfmt on stderr unless said otherwise. The call is named
-/// by `call_name(request)`. Costs one coroutine and two readings of the clock.
+/// Belongs outermost, so that it sees what the client sees. The record goes to the observer of the
+/// request's extensions or its connection's; when nobody listens there, to `fallback`: logfmt on
+/// stderr unless said otherwise. The call is named by `call_name(request)`. Costs one coroutine and
+/// two readings of the clock.
 class log_slow : public pipeable {
   public:
     explicit log_slow(clock::duration limit, observer fallback = logfmt_observer(),

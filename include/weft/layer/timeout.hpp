@@ -9,12 +9,13 @@
 
 namespace weft {
 
-/// Gives each call so much time: then the call is cancelled, joined, and a failure of kind timeout is thrown.
+/// Gives each call so much time: then the call is cancelled, joined, and a failure of kind timeout
+/// is thrown.
 ///
 ///     auto upstream = timeout(2s) >> connector;
 ///
-/// Belongs around what may hang, inside of a retry. For a server's edge http::timeout answers 503 instead. Costs a child
-/// coroutine per call.
+/// Belongs around what may hang, inside of a retry. For a server's edge http::timeout answers 503
+/// instead. Costs a child coroutine per call.
 class timeout : public pipeable {
   public:
     explicit timeout(clock::duration limit,

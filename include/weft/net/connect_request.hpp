@@ -18,8 +18,8 @@ namespace weft::net {
 ///     to.scheme = "https";
 ///     io::stream s = co_await connect.serve(std::move(to));
 ///
-/// A value like any other request of weft: layers may change where it goes, and read or add extensions. It can be replayed:
-/// the copy's extensions are a fork of the original's.
+/// A value like any other request of weft: layers may change where it goes, and read or add
+/// extensions. It can be replayed: the copy's extensions are a fork of the original's.
 class connect_request {
   public:
     connect_request() = default;
@@ -44,7 +44,8 @@ class connect_request {
     weft::extensions extensions_;
 };
 
-/// Any connector: service<connect_request> -> io::stream. TCP is one (net/tcp.hpp); TLS, proxy tunnels and tests are others.
+/// Any connector: service<connect_request> -> io::stream. TCP is one (net/tcp.hpp); TLS, proxy
+/// tunnels and tests are others.
 using connector = any_service<connect_request, io::stream>;
 
 }  // namespace weft::net

@@ -15,8 +15,9 @@ namespace weft::net {
 /// An IP address with a port: Asio's.
 using endpoint = boost::asio::ip::tcp::endpoint;
 
-/// Reads "192.0.2.1:80", "[2001:db8::1]:443", ":8080" (all addresses, IPv6 and IPv4), "*:8080" (the same) or
-/// "localhost:0" (127.0.0.1). Looks no name up. Throws failure, kind invalid_input, that quotes the text.
+/// Reads "192.0.2.1:80", "[2001:db8::1]:443", ":8080" (all addresses, IPv6 and IPv4), "*:8080" (the
+/// same) or "localhost:0" (127.0.0.1). Looks no name up. Throws failure, kind invalid_input, that
+/// quotes the text.
 endpoint parse_endpoint(std::string_view text);
 
 /// "192.0.2.1:80" or "[2001:db8::1]:443".

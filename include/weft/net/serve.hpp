@@ -23,7 +23,8 @@ struct serve_options {
     std::function<void(const endpoint&)> on_listening = {};
     /// What a connection's service threw; the default writes one line to stderr.
     std::function<void(const failure&)> on_failure = {};
-    /// Connections that may live at once, on all cores together; then accepting waits. Zero: no limit.
+    /// Connections that may live at once, on all cores together; then accepting waits. Zero: no
+    /// limit.
     std::size_t max_connections = 0;
     /// Connections that the operating system holds until they are accepted.
     int backlog = 4096;
@@ -42,21 +43,22 @@ awaitable<void> serve(std::string address, core_factory make, serve_options opti
 
 }  // namespace detail
 
-/// Serves a service of streams on a TCP address: "127.0.0.1:8080", "[::1]:0", ":80" (all addresses).
+/// Serves a service of streams on a TCP address: "127.0.0.1:8080", "[::1]:0", ":80" (all
+/// addresses).
 ///
 ///     auto greet = [](io::stream s) -> awaitable<void> {
 ///         co_await s.write(bytes::literal("hello"));
 ///     };
 ///     return weft::run(net::serve("127.0.0.1:7", greet));
 ///
-/// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the core that accepted it;
-/// `service` is shared by the cores, unless it is a per_core. On any other executor there is one listener, and each
-/// connection has a strand of its own where the executor is not serial. A connection whose service throws is closed and
-/// told to `on_failure`.
+/// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the
+/// core that accepted it; `service` is shared by the cores, unless it is a per_core. On any other
+/// executor there is one listener, and each connection has a strand of its own where the executor
+/// is not serial. A connection whose service throws is closed and told to `on_failure`.
 ///
-/// Runs until it is cancelled. Then it takes what the system has accepted already, stops listening, gives connections
-/// `drain` to come to their end, cancels the rest, and completes normally. Throws failure when the address cannot be
-/// bound or the listener breaks.
+/// Runs until it is cancelled. Then it takes what the system has accepted already, stops listening,
+/// gives connections `drain` to come to their end, cancels the rest, and completes normally. Throws
+/// failure when the address cannot be bound or the listener breaks.
 template <class Service>
 awaitable<void> serve(std::string address, Service service, serve_options options = {}) {
     detail::core_factory make;

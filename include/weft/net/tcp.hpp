@@ -20,13 +20,14 @@ struct connect_options {
 ///     io::stream s = co_await net::tcp::connect.serve(net::connect_request("example.org", 80));
 ///     http::client client(timeout(2s) >> net::tcp::connector());
 ///
-/// The host is an IP address, or a name that getaddrinfo resolves on a thread apart; its addresses are tried in order
-/// until one answers. The stream belongs to the caller's executor, sends small writes at once (TCP_NODELAY) and holds
-/// peer_endpoint and local_endpoint in its extensions.
+/// The host is an IP address, or a name that getaddrinfo resolves on a thread apart; its addresses
+/// are tried in order until one answers. The stream belongs to the caller's executor, sends small
+/// writes at once (TCP_NODELAY) and holds peer_endpoint and local_endpoint in its extensions.
 ///
-/// Throws failure: unavailable (no such host, refused, unreachable) or timeout, domain transport, delivery not_sent, with
-/// host, port and address in its context; the last address's failure is the one reported, the ones before it are its
-/// causes. Cancellation (terminal) gives up at once; a resolver that hangs is left to itself.
+/// Throws failure: unavailable (no such host, refused, unreachable) or timeout, domain transport,
+/// delivery not_sent, with host, port and address in its context; the last address's failure is the
+/// one reported, the ones before it are its causes. Cancellation (terminal) gives up at once; a
+/// resolver that hangs is left to itself.
 class connector {
   public:
     connector() = default;
@@ -41,7 +42,8 @@ class connector {
 /// The connector with the default options.
 inline const connector connect{};
 
-/// Takes over a connected, non-blocking TCP socket and makes it a stream on `executor`; closes it when that fails.
+/// Takes over a connected, non-blocking TCP socket and makes it a stream on `executor`; closes it
+/// when that fails.
 io::stream adopt(boost::asio::any_io_executor executor, int socket);
 
 }  // namespace weft::net::tcp

@@ -17,7 +17,8 @@
 
 namespace weft {
 
-/// A queue of at most `capacity` values between coroutines, with an end: many may send, many may receive.
+/// A queue of at most `capacity` values between coroutines, with an end: many may send, many may
+/// receive.
 ///
 ///     channel<job> jobs{16};            // outlives everybody who uses it
 ///     s.spawn([&]() -> awaitable<void> {
@@ -26,13 +27,13 @@ namespace weft {
 ///     co_await jobs.send(job{1});       // waits while 16 are queued
 ///     jobs.close();
 ///
-/// **Order.** Values arrive in the order of their sends; senders and receivers have their turns first come first served.
-/// With a capacity of 0 a send waits until a receiver has taken its value.
-/// **Cancellation.** A cancelled send throws operation_aborted and its value was not sent; a cancelled receive throws it
-/// and has taken none. When the turn had come already both return as if nothing was (and the next co_await throws).
-/// No value is lost either way.
-/// **Threads.** Any function from any thread; who waits continues on its own executor, never from inside a call here.
-/// Destroying a channel ends the waits on it with operation_aborted.
+/// **Order.** Values arrive in the order of their sends; senders and receivers have their turns
+/// first come first served. With a capacity of 0 a send waits until a receiver has taken its value.
+/// **Cancellation.** A cancelled send throws operation_aborted and its value was not sent; a
+/// cancelled receive throws it and has taken none. When the turn had come already both return as if
+/// nothing was (and the next co_await throws). No value is lost either way.
+/// **Threads.** Any function from any thread; who waits continues on its own executor, never from
+/// inside a call here. Destroying a channel ends the waits on it with operation_aborted.
 ///
 /// T needs a move constructor that does not throw, no default constructor.
 template <class T>
@@ -48,7 +49,8 @@ class channel final : private detail::waitable {
         detail::abandon(*this, receivers_);
     }
 
-    /// Sends, or waits until there is room. False when the channel was closed before it could: `value` is dropped.
+    /// Sends, or waits until there is room. False when the channel was closed before it could:
+    /// `value` is dropped.
     [[nodiscard]] awaitable<bool> send(
         T value, std::source_location where = std::source_location::current()) {
         {
@@ -70,7 +72,8 @@ class channel final : private detail::waitable {
         co_return w.result == detail::waiter::outcome::granted;
     }
 
-    /// Takes the first value, or waits for one. nullopt when the channel is closed and nothing is left in it.
+    /// Takes the first value, or waits for one. nullopt when the channel is closed and nothing is
+    /// left in it.
     [[nodiscard]] awaitable<std::optional<T>> receive(
         std::source_location where = std::source_location::current()) {
         std::optional<T> value;
@@ -117,7 +120,8 @@ class channel final : private detail::waitable {
         return value;
     }
 
-    /// No more sends: those that wait return false. What is queued can still be received; then receivers get nullopt.
+    /// No more sends: those that wait return false. What is queued can still be received; then
+    /// receivers get nullopt.
     void close() {
         detail::wait_list ready;
         {
@@ -144,9 +148,11 @@ class channel final : private detail::waitable {
     struct sending;
     struct receiving;
 
-    // Under the lock: receivers wait only while nothing is queued and no sender waits; senders only while it is full.
+    // Under the lock: receivers wait only while nothing is queued and no sender waits; senders only
+    // while it is full.
 
-    /// Moves `value` into the channel, to the first receiver if one waits; false when there is no room.
+    /// Moves `value` into the channel, to the first receiver if one waits; false when there is no
+    /// room.
     bool put(T& value, detail::wait_list& ready) noexcept {
         if (!receivers_.empty()) {
             static_cast<receiving*>(receivers_.first())->value.emplace(std::move(value));
@@ -163,7 +169,8 @@ class channel final : private detail::waitable {
         ++queued_;
     }
 
-    /// Moves the first value to `into`, and the first waiting sender's to the queue; false when there is none.
+    /// Moves the first value to `into`, and the first waiting sender's to the queue; false when
+    /// there is none.
     bool get(std::optional<T>& into, detail::wait_list& ready) noexcept {
         if (queued_ > 0) {
             into.emplace(std::move(*ring_[head_]));

@@ -10,16 +10,18 @@
 
 namespace weft {
 
-/// Something that happens, and stays so: who waits goes on when it is set, and who comes later does not wait at all.
+/// Something that happens, and stays so: who waits goes on when it is set, and who comes later does
+/// not wait at all.
 ///
 ///     event ready;                                    // outlives everybody who uses it
 ///     s.spawn(load_config(ready));                    // ... ready.set() once it is there
 ///     co_await ready.wait();
 ///
-/// `set` wakes all who wait, in the order in which they came; a `reset` after it does not take that back.
+/// `set` wakes all who wait, in the order in which they came; a `reset` after it does not take that
+/// back.
 /// **Cancellation.** A cancelled wait throws operation_aborted, unless the event was set before.
-/// **Threads.** Any function from any thread; who waits continues on its own executor, never from inside `set`.
-/// Destroying an event ends the waits on it with operation_aborted.
+/// **Threads.** Any function from any thread; who waits continues on its own executor, never from
+/// inside `set`. Destroying an event ends the waits on it with operation_aborted.
 class event final : private detail::waitable {
   public:
     explicit event(bool set = false) noexcept : set_(set) {}

@@ -46,7 +46,8 @@ class told_child final : public family {
 
 }  // namespace detail
 
-/// Runs `work(stop)`, which cancellation does not interrupt: it sets `stop`, and the work comes to its own end.
+/// Runs `work(stop)`, which cancellation does not interrupt: it sets `stop`, and the work comes to
+/// its own end.
 ///
 ///     co_await graceful([&](event& stop) -> awaitable<void> {
 ///         co_await with_scope([&](task_scope& s) -> awaitable<void> {
@@ -56,8 +57,9 @@ class told_child final : public family {
 ///         });
 ///     });
 ///
-/// Completes when the work has, and throws what it throws. A cancellation has then been answered: the coroutine that
-/// awaited graceful goes on as if there had been none. `work` is kept for as long as it runs. Costs a child coroutine.
+/// Completes when the work has, and throws what it throws. A cancellation has then been answered:
+/// the coroutine that awaited graceful goes on as if there had been none. `work` is kept for as
+/// long as it runs. Costs a child coroutine.
 template <class F>
     requires std::same_as<std::invoke_result_t<F&, event&>, awaitable<void>>
 [[nodiscard]] awaitable<void> graceful(

@@ -17,8 +17,8 @@ namespace weft {
 ///     auto turn = co_await writing.lock();            // first come, first served
 ///     co_await stream.write(frame);                   // nobody else writes between
 ///
-/// Held by a coroutine, not by a thread: it may be released on another thread. Not recursive. Cancellation, threads and
-/// destruction are as for `semaphore`, which it is, with one permit.
+/// Held by a coroutine, not by a thread: it may be released on another thread. Not recursive.
+/// Cancellation, threads and destruction are as for `semaphore`, which it is, with one permit.
 class mutex {
   public:
     /// The lock, held; released when it ends. Move-only.

@@ -33,7 +33,8 @@ namespace weft {
 template <class T>
 using value_of = detail::value_of<T>;
 
-/// What when_any gives: who came first, and the values of all who came to their end before they were stopped.
+/// What when_any gives: who came first, and the values of all who came to their end before they
+/// were stopped.
 template <class... T>
 struct any_of {
     std::size_t index;  ///< the first; its value is there
@@ -56,7 +57,8 @@ struct any_of_many {
 
 namespace detail {
 
-/// Those who race, whatever they are: the first to end (any), or to fail (all), decides and stops the others.
+/// Those who race, whatever they are: the first to end (any), or to fail (all), decides and stops
+/// the others.
 class race : public family {
   public:
     enum class until : bool { first_end, first_failure };
@@ -95,7 +97,8 @@ class race : public family {
         return i;
     }
 
-    /// Where a racer runs: here, one after the other, where only one thread is; else on a strand of its own.
+    /// Where a racer runs: here, one after the other, where only one thread is; else on a strand of
+    /// its own.
     [[nodiscard]] boost::asio::any_io_executor lane() const {
         return serial_ ? parent_executor() : serialized(parent_executor());
     }
@@ -271,18 +274,21 @@ using here = std::source_location;
 
 }  // namespace detail
 
-/// Runs all of them at once until the first ends; the others are then cancelled (terminal cancellation) and joined.
+/// Runs all of them at once until the first ends; the others are then cancelled (terminal
+/// cancellation) and joined.
 ///
 ///     auto [index, values] = co_await when_any(read_line(peer), stopping.wait());
 ///     if (index == 0) use(*std::get<0>(values));
 ///
-/// Gives who was first, and the value of everybody who came to an end, the losers' too if they did in spite of it. When
-/// the first to end did so by an exception, that is thrown; later exceptions are dropped.
-/// **Cancellation** of the caller is handed to all; then operation_aborted is thrown, unless one had ended before: then
-/// its value is given, and the caller's next co_await throws. A caller that is cancelled already throws at once, and
-/// nothing begins. The join is not interrupted.
-/// **Threads.** On an executor that is not serial each runs on a strand of its own. Costs one child coroutine each.
-/// (A location cannot follow a pack: five and more are named without theirs in a deadlock report.)
+/// Gives who was first, and the value of everybody who came to an end, the losers' too if they did
+/// in spite of it. When the first to end did so by an exception, that is thrown; later exceptions
+/// are dropped.
+/// **Cancellation** of the caller is handed to all; then operation_aborted is thrown, unless one
+/// had ended before: then its value is given, and the caller's next co_await throws. A caller that
+/// is cancelled already throws at once, and nothing begins. The join is not interrupted.
+/// **Threads.** On an executor that is not serial each runs on a strand of its own. Costs one child
+/// coroutine each. (A location cannot follow a pack: five and more are named without theirs in a
+/// deadlock report.)
 template <class A, class B>
 [[nodiscard]] awaitable<any_of<A, B>> when_any(
     awaitable<A> a, awaitable<B> b, std::source_location where = detail::here::current()) {
@@ -313,12 +319,13 @@ template <class T>
     return detail::run_any<T>(where, std::move(work));
 }
 
-/// Runs all of them at once, and gives all their values; the first failure cancels the others, is waited out, and thrown.
+/// Runs all of them at once, and gives all their values; the first failure cancels the others, is
+/// waited out, and thrown.
 ///
 ///     auto [user, cart] = co_await when_all(load_user(id), load_cart(id));
 ///
-/// Cancellation, threads and cost are as for when_any: a cancelled caller gets operation_aborted, or all values if all
-/// had come to their end before.
+/// Cancellation, threads and cost are as for when_any: a cancelled caller gets operation_aborted,
+/// or all values if all had come to their end before.
 template <class A, class B>
 [[nodiscard]] awaitable<std::tuple<value_of<A>, value_of<B>>> when_all(
     awaitable<A> a, awaitable<B> b, std::source_location where = detail::here::current()) {

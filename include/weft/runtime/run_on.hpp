@@ -48,8 +48,9 @@ class guest final : public family {
 ///
 ///     auto chunk = co_await run_on(connection.get_executor(), connection.pull());
 ///
-/// `there` must be serial: a strand, a core of a weft::runtime. Throws what `work` throws. Cancelling the caller cancels
-/// `work` there; the caller goes on when it has ended. Costs one child coroutine and two posts.
+/// `there` must be serial: a strand, a core of a weft::runtime. Throws what `work` throws.
+/// Cancelling the caller cancels `work` there; the caller goes on when it has ended. Costs one
+/// child coroutine and two posts.
 template <class T>
 [[nodiscard]] awaitable<T> run_on(boost::asio::any_io_executor there, awaitable<T> work,
                                   std::source_location where = std::source_location::current()) {

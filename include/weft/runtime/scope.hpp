@@ -27,7 +27,8 @@ class scope_core;
 struct scope_access;
 }  // namespace detail
 
-/// What hears of a supervised child's failure, and of where that child was spawned. Called on the child's executor.
+/// What hears of a supervised child's failure, and of where that child was spawned. Called on the
+/// child's executor.
 using failure_observer = std::function<void(const failure&, std::source_location)>;
 
 /// Where child coroutines live: none outlives it. Made by `with_scope` only.
@@ -40,33 +41,36 @@ using failure_observer = std::function<void(const failure&, std::source_location
 ///         }
 ///     });                                                     // here all of them have ended
 ///
-/// **Leaving.** When the body returns or throws, all children are cancelled (terminal cancellation) and joined. with_scope
-/// gives what the body gave. A child that fails first (`spawn`) cancels its siblings and the body, and with_scope throws
-/// its failure. A child that ends with operation_aborted (or a failure of kind cancelled) after it was cancelled has not
-/// failed; any other exception of a `spawn`ed child is thrown, also one that is thrown while leaving.
-/// **Cancellation** of the coroutine that awaits with_scope cancels the body and all children; the join is waited for in
-/// any case, and a second cancellation changes nothing.
-/// **Start.** A child begins at its executor's next turn, never from inside `spawn`. If it is cancelled before, or spawned
-/// into a scope that is ending, it does not begin: its coroutine is destroyed.
-/// **Threads.** On an executor that is not serial, the body and each child have a strand of their own. All functions may be
-/// called from any thread, by the body and the children.
+/// **Leaving.** When the body returns or throws, all children are cancelled (terminal cancellation)
+/// and joined. with_scope gives what the body gave. A child that fails first (`spawn`) cancels its
+/// siblings and the body, and with_scope throws its failure. A child that ends with
+/// operation_aborted (or a failure of kind cancelled) after it was cancelled has not failed; any
+/// other exception of a `spawn`ed child is thrown, also one that is thrown while leaving.
+/// **Cancellation** of the coroutine that awaits with_scope cancels the body and all children; the
+/// join is waited for in any case, and a second cancellation changes nothing.
+/// **Start.** A child begins at its executor's next turn, never from inside `spawn`. If it is
+/// cancelled before, or spawned into a scope that is ending, it does not begin: its coroutine is
+/// destroyed.
+/// **Threads.** On an executor that is not serial, the body and each child have a strand of their
+/// own. All functions may be called from any thread, by the body and the children.
 class task_scope {
   public:
     task_scope(const task_scope&) = delete;
     task_scope& operator=(const task_scope&) = delete;
 
-    /// Starts a child whose failure ends the scope. The arguments of its coroutine live in it: pass values, or
-    /// references to what outlives the scope.
+    /// Starts a child whose failure ends the scope. The arguments of its coroutine live in it: pass
+    /// values, or references to what outlives the scope.
     void spawn(awaitable<void> work, std::source_location where = std::source_location::current());
-    /// The same for a callable that gives an awaitable<void>, a capturing lambda say: it is kept until the child ends.
+    /// The same for a callable that gives an awaitable<void>, a capturing lambda say: it is kept
+    /// until the child ends.
     template <class F>
         requires std::is_same_v<std::invoke_result_t<F&>, awaitable<void>>
     void spawn(F work, std::source_location where = std::source_location::current()) {
         spawn(call(std::move(work)), where);
     }
 
-    /// Starts a child whose failure is told to `on_failure`, and to nobody else. If that throws, it is as if the child
-    /// had been spawned by `spawn`.
+    /// Starts a child whose failure is told to `on_failure`, and to nobody else. If that throws, it
+    /// is as if the child had been spawned by `spawn`.
     void spawn_supervised(awaitable<void> work, failure_observer on_failure,
                           std::source_location where = std::source_location::current());
     template <class F>
@@ -76,7 +80,8 @@ class task_scope {
         spawn_supervised(call(std::move(work)), std::move(on_failure), where);
     }
 
-    /// The same, telling the observer of `ext` (a record "task failed" of severity error, with the failure and the place).
+    /// The same, telling the observer of `ext` (a record "task failed" of severity error, with the
+    /// failure and the place).
     void spawn_supervised(awaitable<void> work, const extensions& ext,
                           std::source_location where = std::source_location::current());
     template <class F>
@@ -90,8 +95,8 @@ class task_scope {
     void spawn_on(boost::asio::any_io_executor executor, awaitable<void> work,
                   std::source_location where = std::source_location::current());
 
-    /// Cancels the body and all children, as the failure of one does, but is none. Spawns that come later do not begin.
-    /// A body that is stopped by it makes with_scope throw operation_aborted.
+    /// Cancels the body and all children, as the failure of one does, but is none. Spawns that come
+    /// later do not begin. A body that is stopped by it makes with_scope throw operation_aborted.
     void cancel();
     /// Whether the scope is ending.
     [[nodiscard]] bool cancelled() const;
@@ -184,12 +189,14 @@ class scope_of final : public scope_core {
 
 }  // namespace detail
 
-/// Runs `body` with a scope for child coroutines, and gives what it gave once all of them have ended: see task_scope.
+/// Runs `body` with a scope for child coroutines, and gives what it gave once all of them have
+/// ended: see task_scope.
 ///
 ///     auto total = co_await with_scope([&](task_scope& s) -> awaitable<int> { ... co_return 3; });
 ///
-/// `body` is kept for as long as it runs, so a capturing lambda is fine here. Throws the first failure. A caller that is
-/// cancelled already throws at once, and nothing begins. Costs one child coroutine, for the body.
+/// `body` is kept for as long as it runs, so a capturing lambda is fine here. Throws the first
+/// failure. A caller that is cancelled already throws at once, and nothing begins. Costs one child
+/// coroutine, for the body.
 template <class F, class A = std::invoke_result_t<F&, task_scope&>>
 [[nodiscard]] A with_scope(F body, std::source_location where = std::source_location::current()) {
     using T = awaitable_value_t<A>;

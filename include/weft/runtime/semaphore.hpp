@@ -12,17 +12,20 @@
 
 namespace weft {
 
-/// So many at once, and no more: a count of permits that coroutines take and give back, first come first served.
+/// So many at once, and no more: a count of permits that coroutines take and give back, first come
+/// first served.
 ///
 ///     semaphore slots{100};                                   // outlives everybody who uses it
 ///     auto slot = co_await slots.acquire();                   // waits for its turn
 ///     co_return co_await fetch(url);                          // ~permit gives it back
 ///
 /// **Order.** Nobody overtakes: who asks for one permit waits behind who asked earlier for ten.
-/// **Cancellation.** A cancelled acquire throws operation_aborted and holds nothing; if its turn had come already it
-/// returns the permit (and the next co_await throws). No permit is lost either way.
-/// **Threads.** Any function from any thread; who waits continues on its own executor, never from inside a call here.
-/// Destroying a semaphore ends the waits on it with operation_aborted; permits must be gone by then.
+/// **Cancellation.** A cancelled acquire throws operation_aborted and holds nothing; if its turn
+/// had come already it returns the permit (and the next co_await throws). No permit is lost either
+/// way.
+/// **Threads.** Any function from any thread; who waits continues on its own executor, never from
+/// inside a call here. Destroying a semaphore ends the waits on it with operation_aborted; permits
+/// must be gone by then.
 class semaphore final : private detail::waitable {
   public:
     class permit;
@@ -31,14 +34,16 @@ class semaphore final : private detail::waitable {
     explicit semaphore(std::size_t permits) noexcept : available_(permits) {}
     ~semaphore() { detail::abandon(*this, waiting_); }
 
-    /// Takes `count` permits, or waits until they are there. Asking for more than there will ever be waits forever.
+    /// Takes `count` permits, or waits until they are there. Asking for more than there will ever
+    /// be waits forever.
     [[nodiscard]] awaitable<permit> acquire(
         std::size_t count = 1, std::source_location where = std::source_location::current());
 
     /// Takes them if they are there and nobody waits.
     [[nodiscard]] std::optional<permit> try_acquire(std::size_t count = 1);
 
-    /// Adds permits: what `permit` does when it ends. Also a way to start with none and add them later.
+    /// Adds permits: what `permit` does when it ends. Also a way to start with none and add them
+    /// later.
     void release(std::size_t count = 1);
 
     /// Permits that could be taken now, and coroutines that wait.

@@ -22,9 +22,9 @@ namespace weft {
 
 /// What `shielded` gives: await it, once, in the expression that made it.
 ///
-/// It is no awaitable<void>, because Asio lets a cancelled coroutine await none. Asio's promise calls it instead with the
-/// suspended coroutine (as it calls the operations of use_awaitable), and resumes it when the work has ended; a failure is
-/// thrown at the end of the co_await expression.
+/// It is no awaitable<void>, because Asio lets a cancelled coroutine await none. Asio's promise
+/// calls it instead with the suspended coroutine (as it calls the operations of use_awaitable), and
+/// resumes it when the work has ended; a failure is thrown at the end of the co_await expression.
 class [[nodiscard]] shielded_work {
   public:
     shielded_work(detail::limit l, awaitable<void> work) noexcept
@@ -36,7 +36,8 @@ class [[nodiscard]] shielded_work {
     /// Throws what the work threw.
     ~shielded_work() noexcept(false);
 
-    /// As an awaitable<void>, for who wants to store it, or to race it. A cancelled coroutine cannot await that.
+    /// As an awaitable<void>, for who wants to store it, or to race it. A cancelled coroutine
+    /// cannot await that.
     operator awaitable<void>() && {  // NOLINT(google-explicit-constructor)
         return awaited(std::move(*this));
     }
@@ -64,24 +65,26 @@ class [[nodiscard]] shielded_work {
     running* running_ = nullptr;
 };
 
-/// Last words: runs `work` to its end although the coroutine that awaits it is cancelled, before or meanwhile, for at most
-/// `limit`.
+/// Last words: runs `work` to its end although the coroutine that awaits it is cancelled, before or
+/// meanwhile, for at most `limit`.
 ///
 ///     std::exception_ptr e;
 ///     try { co_await serve(stream); } catch (...) { e = std::current_exception(); }
 ///     co_await shielded(2s, stream.shutdown_send());      // also when we are being cancelled
 ///     if (e) std::rethrow_exception(e);
 ///
-/// Throws what `work` throws, or a failure of kind timeout when the limit, counted from the start, has run out and `work`
-/// was cancelled and joined. The cancellation of the caller stays as it was: its next co_await throws operation_aborted.
-/// Runs on the caller's executor (on a strand if that is not serial). Costs a child coroutine and a wheel entry.
+/// Throws what `work` throws, or a failure of kind timeout when the limit, counted from the start,
+/// has run out and `work` was cancelled and joined. The cancellation of the caller stays as it was:
+/// its next co_await throws operation_aborted. Runs on the caller's executor (on a strand if that
+/// is not serial). Costs a child coroutine and a wheel entry.
 inline shielded_work shielded(
     clock::duration limit, awaitable<void> work,
     std::source_location where = std::source_location::current()) noexcept {
     return shielded_work(detail::limit(limit, where), std::move(work));
 }
 
-/// The same for work that gives a value, which is put into `result`; `result` stays as it is when it throws.
+/// The same for work that gives a value, which is put into `result`; `result` stays as it is when
+/// it throws.
 template <class T>
 shielded_work shielded(clock::duration limit, awaitable<T> work, std::optional<T>& result,
                        std::source_location where = std::source_location::current()) {

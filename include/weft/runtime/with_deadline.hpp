@@ -36,18 +36,21 @@ awaitable<T> run_with_deadline(limit l, awaitable<T> work) {
 
 }  // namespace detail
 
-/// Gives `work` so much time: when it runs out, `work` is cancelled (terminal cancellation) and joined, and a failure of
-/// kind timeout that names the limit is thrown. Never early, and up to a tick of the wheel (4 ms) late.
+/// Gives `work` so much time: when it runs out, `work` is cancelled (terminal cancellation) and
+/// joined, and a failure of kind timeout that names the limit is thrown. Never early, and up to a
+/// tick of the wheel (4 ms) late.
 ///
 ///     auto line = co_await with_deadline(5s, read_line(peer));     // "time limit of 5 s ran out"
 ///
-/// What `work` gives or throws before that is passed on. A value that is there when the limit strikes is given all the
-/// same; an exception that `work` throws because of the limit is the failure's cause, if it is more than
-/// operation_aborted. A limit of zero or less is a timeout at once, and `work` does not begin.
-/// **Cancellation** of the caller is handed to `work`, whose operation_aborted passes through as it is: so a timeout and a
-/// cancellation are told apart. A caller that is cancelled already throws at once. The join is not interrupted.
-/// **Cost.** A child coroutine and a wheel entry, on a strand where the executor is not serial. A server's own limits are
-/// cheaper by far with a deadlines::entry.
+/// What `work` gives or throws before that is passed on. A value that is there when the limit
+/// strikes is given all the same; an exception that `work` throws because of the limit is the
+/// failure's cause, if it is more than operation_aborted. A limit of zero or less is a timeout at
+/// once, and `work` does not begin.
+/// **Cancellation** of the caller is handed to `work`, whose operation_aborted passes through as it
+/// is: so a timeout and a cancellation are told apart. A caller that is cancelled already throws at
+/// once. The join is not interrupted.
+/// **Cost.** A child coroutine and a wheel entry, on a strand where the executor is not serial. A
+/// server's own limits are cheaper by far with a deadlines::entry.
 template <class T>
 [[nodiscard]] awaitable<T> with_deadline(
     clock::duration limit, awaitable<T> work,

@@ -18,14 +18,16 @@ class task_scope;
 
 namespace weft::testing {
 
-/// A connector whose other end is a server: client and server test each other directly, without ports and threads.
+/// A connector whose other end is a server: client and server test each other directly, without
+/// ports and threads.
 ///
 ///     http::client client{testing::mock_connector(http::server(app))};
 ///     auto res = co_await client.get("http://shop.test/").send();
 ///
-/// `server` is any service from io::stream to void. Each connect makes an io::duplex and has the server serve its other
-/// end, in a scope: that of the testing::run around it, or the one that is given. Connecting outside of both throws
-/// failure(invalid_input). What the server throws ends the scope, and so the test. Copies share the server and the count.
+/// `server` is any service from io::stream to void. Each connect makes an io::duplex and has the
+/// server serve its other end, in a scope: that of the testing::run around it, or the one that is
+/// given. Connecting outside of both throws failure(invalid_input). What the server throws ends the
+/// scope, and so the test. Copies share the server and the count.
 class mock_connector {
   public:
     template <class Server>

@@ -32,8 +32,8 @@ struct stream_suite_options {
 };
 
 using stream_pair = std::pair<io::stream, io::stream>;
-/// Makes two streams that are connected to each other, on the given executor. They must hold at least 128 bytes in each
-/// direction without a reader, and less than 128 MiB.
+/// Makes two streams that are connected to each other, on the given executor. They must hold at
+/// least 128 bytes in each direction without a reader, and less than 128 MiB.
 using stream_pair_factory = std::function<awaitable<stream_pair>(boost::asio::any_io_executor)>;
 
 /// Runs the laws of io::stream against pairs of connected streams: for those who write a transport

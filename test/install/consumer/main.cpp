@@ -1,4 +1,5 @@
-// What a user's project looks like from outside: built by test/install/run through pkg-config, CMake and Meson.
+// What a user's project looks like from outside: built by test/install/run through pkg-config,
+// CMake and Meson.
 #include <weft/core/any_service.hpp>
 #include <weft/core/bytes.hpp>
 #include <weft/core/failure.hpp>

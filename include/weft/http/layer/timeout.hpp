@@ -27,14 +27,14 @@ awaitable<response> answer_within(clock::duration limit, awaitable<response> cal
 
 }  // namespace detail
 
-/// Gives each request so much time up to its response's head: then the handler is cancelled and the client is answered
-/// 503 Service Unavailable.
+/// Gives each request so much time up to its response's head: then the handler is cancelled and the
+/// client is answered 503 Service Unavailable.
 ///
 ///     auto app = http::timeout(5s) >> router;
 ///
-/// Belongs at the edge of a server, inside of logging. A response, not a throw: it is what happens under load. The body
-/// that the response is made with is not covered; a stuck one ends by the server's write limit. Costs a child coroutine
-/// per request.
+/// Belongs at the edge of a server, inside of logging. A response, not a throw: it is what happens
+/// under load. The body that the response is made with is not covered; a stuck one ends by the
+/// server's write limit. Costs a child coroutine per request.
 class timeout : public pipeable {
   public:
     explicit timeout(clock::duration limit,

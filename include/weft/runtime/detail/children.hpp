@@ -1,16 +1,18 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Child coroutines and the parent that joins them: what scopes, races, deadlines and shields are made of.
+// Child coroutines and the parent that joins them: what scopes, races, deadlines and shields are
+// made of.
 //
-// Asio 1.83 alone would do this: a child that is cancelled before its first suspension throws out of io_context::run()
-// and its completion handler never runs; a result type must be default-constructible; cancellation is emitted from
-// whatever thread, and passes only where it is terminal. So here:
-// - each child runs on a serial executor, and its cancellation is emitted there, once, terminal, and only while its
-//   coroutine runs. A child that is cancelled before that does not begin.
+// Asio 1.83 alone would do this: a child that is cancelled before its first suspension throws out
+// of io_context::run() and its completion handler never runs; a result type must be
+// default-constructible; cancellation is emitted from whatever thread, and passes only where it is
+// terminal. So here:
+// - each child runs on a serial executor, and its cancellation is emitted there, once, terminal,
+//   and only while its coroutine runs. A child that is cancelled before that does not begin.
 // - results are kept in optional<T>, failures in an exception_ptr.
-// - a child counts until its coroutine is gone and no emission towards it is under way; the parent is resumed when the
-//   count is zero, so what it owns may end there. Nothing interrupts the join.
+// - a child counts until its coroutine is gone and no emission towards it is under way; the parent
+//   is resumed when the count is zero, so what it owns may end there. Nothing interrupts the join.
 
 #include <weft/core/awaitable.hpp>
 #include <weft/core/config.hpp>
@@ -49,7 +51,8 @@ class family {
     family(const family&) = delete;
     family& operator=(const family&) = delete;
 
-    /// Called once the parent is suspended: connects its cancellation to `cancel_all`, and launches the children.
+    /// Called once the parent is suspended: connects its cancellation to `cancel_all`, and launches
+    /// the children.
     void suspended(resume_handle parent, boost::asio::cancellation_slot slot);
 
     [[nodiscard]] const boost::asio::any_io_executor& parent_executor() const noexcept {
@@ -97,8 +100,8 @@ class child {
     child(const child&) = delete;
     child& operator=(const child&) = delete;
 
-    /// Asks it to stop: emits, on its executor, if it runs, or keeps it from beginning. Only the first call counts.
-    /// Does nothing once it has ended.
+    /// Asks it to stop: emits, on its executor, if it runs, or keeps it from beginning. Only the
+    /// first call counts. Does nothing once it has ended.
     void cancel();
 
     [[nodiscard]] bool cancel_requested() const noexcept {
@@ -115,7 +118,8 @@ class child {
     /// The next of a list made while cancelling.
     child* next_cancelled = nullptr;
 
-    /// Marks it as to be cancelled: true for the first who does, who must then call `emit_cancellation`.
+    /// Marks it as to be cancelled: true for the first who does, who must then call
+    /// `emit_cancellation`.
     bool request_cancel() noexcept {
         return !cancel_requested_.exchange(true, std::memory_order_acq_rel);
     }
@@ -174,8 +178,8 @@ class child_of : public child {
     using child::child;
     virtual ~child_of() = default;
 
-    /// `next_turn`: begin at the executor's next turn instead of from inside this call. What cannot be launched (no
-    /// memory) has failed.
+    /// `next_turn`: begin at the executor's next turn instead of from inside this call. What cannot
+    /// be launched (no memory) has failed.
     void launch(awaitable<T> work, bool next_turn) {
         awaitable<void> body;
         try {
@@ -214,7 +218,8 @@ class child_of : public child {
             failed();
         }
         end();
-        // Asio's own last step awaits once more: that must not throw because of a cancellation that came late.
+        // Asio's own last step awaits once more: that must not throw because of a cancellation that
+        // came late.
         co_await boost::asio::this_coro::throw_if_cancelled(false);
     }
 };

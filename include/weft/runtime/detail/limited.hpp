@@ -25,10 +25,12 @@ struct limit {
     limit(clock::time_point t, std::source_location w) noexcept
         : when(t), relative(false), where(w) {}
 
-    /// Reads the clock: a duration becomes a point in time, a point in time a duration for the message.
+    /// Reads the clock: a duration becomes a point in time, a point in time a duration for the
+    /// message.
     void resolve(context_info& info) noexcept;
     [[nodiscard]] bool passed() const noexcept { return length <= clock::duration::zero(); }
-    /// The failure, because of what the work threw when it was stopped (null: nothing more than operation_aborted).
+    /// The failure, because of what the work threw when it was stopped (null: nothing more than
+    /// operation_aborted).
     [[nodiscard]] failure timed_out(std::exception_ptr cause) const;
 
     clock::duration length{};

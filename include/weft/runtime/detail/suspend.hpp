@@ -1,7 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// How the waits of this room suspend a coroutine: without a frame, and without memory, of their own.
+// How the waits of this room suspend a coroutine: without a frame, and without memory, of their
+// own.
 
 #include <weft/core/config.hpp>
 
@@ -18,8 +19,8 @@
 
 namespace weft::detail {
 
-/// What continues a suspended coroutine: its Asio handler, in place. It owns the coroutine: dropping it destroys the
-/// coroutine's frames (by post, as Asio does).
+/// What continues a suspended coroutine: its Asio handler, in place. It owns the coroutine:
+/// dropping it destroys the coroutine's frames (by post, as Asio does).
 class resume_handle {
   public:
     resume_handle() noexcept = default;
@@ -85,8 +86,9 @@ void resume_by_post(const boost::asio::any_io_executor& executor, resume_handle 
 /// Continues the coroutine on `executor`, from inside this call if that is where we are.
 void resume_by_dispatch(const boost::asio::any_io_executor& executor, resume_handle handle);
 
-/// `co_await op` with `suspend_into<W> op{&w}` suspends the coroutine, then calls `w.suspended(handle, slot)`, where the
-/// slot is that of the coroutine's cancellation. It gives nothing back: what happened is in `w`.
+/// `co_await op` with `suspend_into<W> op{&w}` suspends the coroutine, then calls
+/// `w.suspended(handle, slot)`, where the slot is that of the coroutine's cancellation. It gives
+/// nothing back: what happened is in `w`.
 template <class W>
 struct suspend_into {
     W* target;

@@ -1,7 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// What semaphore, event, channel and mutex are made of: a lock and first-in-first-out lists of waiting coroutines.
+// What semaphore, event, channel and mutex are made of: a lock and first-in-first-out lists of
+// waiting coroutines.
 
 #include <weft/core/config.hpp>
 #include <weft/runtime/context.hpp>
@@ -21,7 +22,8 @@ namespace weft::detail {
 class wait_list;
 class wait_service;
 
-/// Something to wait for. Lists of its waiters, and all that they wait for, are guarded by `monitor`.
+/// Something to wait for. Lists of its waiters, and all that they wait for, are guarded by
+/// `monitor`.
 class waitable {
   public:
     waitable() = default;
@@ -30,15 +32,17 @@ class waitable {
 
     mutable std::mutex monitor;
 
-    /// A waiter was cancelled and has left its list: whoever can go on now moves to `ready`. Called under the lock.
+    /// A waiter was cancelled and has left its list: whoever can go on now moves to `ready`. Called
+    /// under the lock.
     virtual void withdrawn(wait_list& ready) noexcept;
 
   protected:
     ~waitable() = default;
 };
 
-/// One coroutine that waits, in its frame. Under the owner's lock it is in one list at most; whoever takes it out of it
-/// decides how its wait ends, and nobody else can: a grant and a cancellation never both happen, and neither is lost.
+/// One coroutine that waits, in its frame. Under the owner's lock it is in one list at most;
+/// whoever takes it out of it decides how its wait ends, and nobody else can: a grant and a
+/// cancellation never both happen, and neither is lost.
 class waiter {
   public:
     enum class outcome : unsigned char { waiting, granted, aborted, closed };
@@ -58,8 +62,9 @@ class waiter {
 
   protected:
     ~waiter();
-    /// Takes what it waits for, if it can have it now: sets `result` and returns true. Under the lock; the list is
-    /// looked at first, so no one overtakes. Others that can go on because of it move to `ready`.
+    /// Takes what it waits for, if it can have it now: sets `result` and returns true. Under the
+    /// lock; the list is looked at first, so no one overtakes. Others that can go on because of it
+    /// move to `ready`.
     virtual bool attempt(wait_list& ready) noexcept = 0;
 
   private:
@@ -106,7 +111,8 @@ class wait_list {
         while (first_) finish_first(result, ready);
     }
 
-    /// Resumes everybody in this list of finished waiters, each by post on its own executor. Without the lock.
+    /// Resumes everybody in this list of finished waiters, each by post on its own executor.
+    /// Without the lock.
     void resume_all();
 
   private:
