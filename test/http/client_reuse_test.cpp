@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/client.hpp>
-
 #include "peers.hpp"
+#include <weft/http/client.hpp>
 
 using namespace peers;
 
@@ -93,7 +92,8 @@ TEST_CASE("an idle connection on which the server speaks is not used again") {
             co_await c.until("\r\n\r\n");
             co_await c.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
             co_await sleep_for(1s);
-            auto said = co_await attempt(c.say("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"));
+            auto said =
+                co_await attempt(c.say("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"));
             co_await c.rest();
         });
         http::client client{mock};
@@ -110,7 +110,9 @@ TEST_CASE("bytes behind a response are not the next response") {
     testing::run([]() -> awaitable<void> {
         auto mock = scripted([](peer& c) -> awaitable<void> {
             co_await c.until("\r\n\r\n");
-            co_await c.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+            co_await c.say(
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: "
+                "6\r\n\r\npoison");
             co_await c.rest();
         });
         http::client client{mock};
@@ -135,7 +137,8 @@ TEST_CASE("Connection: close of either side is the end of the connection") {
         auto mock = to(hello);
         http::client polite{mock};
         for (int i = 0; i < 2; ++i) {
-            http::response r = co_await polite.get("http://a/").header("Connection", "close").send();
+            http::response r =
+                co_await polite.get("http://a/").header("Connection", "close").send();
             CHECK(r.headers().has_token("Connection", "close"));
             co_await r.body().discard();
         }
@@ -209,7 +212,8 @@ TEST_CASE("the last copy of a client closes its idle connections, a body keeps i
 TEST_CASE("a failed connect says that nothing was sent, and keeps its kind") {
     testing::run([]() -> awaitable<void> {
         http::client refused{[](net::connect_request) -> awaitable<io::stream> {
-            throw failure(failure_kind::unavailable, make_error_code(asio::error::connection_refused), "refused");
+            throw failure(failure_kind::unavailable,
+                          make_error_code(asio::error::connection_refused), "refused");
             co_return io::stream();
         }};
         auto r = co_await attempt(refused.get("http://a/").send());
@@ -268,7 +272,8 @@ TEST_CASE("limits of the client: response, body, write") {
         CHECK(body.error().kind() == failure_kind::timeout);
         CHECK(now_of(ex) - start <= 30'010ms);
 
-        http::client deaf{scripted([](peer& c) -> awaitable<void> { co_await sleep_for(1000s); }, 4096)};
+        http::client deaf{
+            scripted([](peer& c) -> awaitable<void> { co_await sleep_for(1000s); }, 4096)};
         start = now_of(ex);
         auto full = co_await attempt(deaf.post("http://a/").body(std::string(100'000, 'x')).send());
         REQUIRE(!full);

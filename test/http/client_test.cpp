@@ -1,8 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/client.hpp>
-
 #include "peers.hpp"
-
+#include <weft/http/client.hpp>
 #include <weft/http/json.hpp>
 
 #include <map>
@@ -70,7 +68,8 @@ TEST_CASE("a request goes out as it was built") {
             CHECK(r.status() == 200);
             co_return co_await r.body().text();
         };
-        std::string text = co_await sent(client.get("http://shop.test/a%20b?x=1#frag").query("q", "Gent & co").query("e", "é"));
+        std::string text = co_await sent(
+            client.get("http://shop.test/a%20b?x=1#frag").query("q", "Gent & co").query("e", "é"));
         CHECK(text.starts_with("GET /a%20b?x=1&q=Gent%20%26%20co&e=%C3%A9\nHost: shop.test\n"));
         text = co_await sent(client.get("http://shop.test:8080").header("Accept", "a/b"));
         CHECK(text.starts_with("GET /\n"));
@@ -108,7 +107,8 @@ TEST_CASE("a request goes out as it was built") {
 TEST_CASE("as reads JSON, and says what was wrong with it") {
     testing::run([]() -> awaitable<void> {
         std::string answer = R"({"a":1,"b":2})";
-        http::client client{to([&](http::request) -> awaitable<http::response> { co_return http::json(answer); })};
+        http::client client{
+            to([&](http::request) -> awaitable<http::response> { co_return http::json(answer); })};
         auto numbers = co_await client.get("http://a/").as<std::map<std::string, int>>();
         CHECK(numbers == std::map<std::string, int>{{"a", 1}, {"b", 2}});
         answer = "{";
@@ -127,11 +127,12 @@ TEST_CASE("timeout limits send to the head, and as to the end of the body") {
         auto app = [](http::request r) -> awaitable<http::response> {
             if (r.path() == "/head") co_await sleep_for(10s);
             http::response answer;
-            answer.set_body(http::body::pull([n = 0]() mutable -> awaitable<std::optional<weft::bytes>> {
-                if (n++ == 1) co_return std::nullopt;
-                co_await sleep_for(10s);
-                co_return weft::bytes("[]");
-            }));
+            answer.set_body(
+                http::body::pull([n = 0]() mutable -> awaitable<std::optional<weft::bytes>> {
+                    if (n++ == 1) co_return std::nullopt;
+                    co_await sleep_for(10s);
+                    co_return weft::bytes("[]");
+                }));
             co_return answer;
         };
         http::client client{to(app)};
@@ -141,7 +142,8 @@ TEST_CASE("timeout limits send to the head, and as to the end of the body") {
         CHECK(late.error().kind() == failure_kind::timeout);
         CHECK(late.error().delivered() == delivery::unknown);
         CHECK(now_of(co_await asio::this_coro::executor) - start <= 2010ms);
-        auto body = co_await attempt(client.get("http://a/body").timeout(2s).as<std::vector<int>>());
+        auto body =
+            co_await attempt(client.get("http://a/body").timeout(2s).as<std::vector<int>>());
         REQUIRE(!body);
         CHECK(body.error().kind() == failure_kind::timeout);
         http::response slow = co_await client.get("http://a/body").timeout(2s).send();
@@ -154,8 +156,9 @@ TEST_CASE("unusable URLs and fields are the caller's fault, and nothing is sent"
     testing::run([]() -> awaitable<void> {
         auto mock = to(hello);
         http::client client{mock};
-        for (const char* url : {"", "/path", "shop.test/", "ftp://a/", "http://", "http:///x", "http://a:0/", "http://a:99999/",
-                                "http://a b/", "http://user:secret@a b/", "http://a/\r\nX: y", "http://a/\x01"}) {
+        for (const char* url : {"", "/path", "shop.test/", "ftp://a/", "http://", "http:///x",
+                                "http://a:0/", "http://a:99999/", "http://a b/",
+                                "http://user:secret@a b/", "http://a/\r\nX: y", "http://a/\x01"}) {
             CAPTURE(url);
             auto r = co_await attempt(client.get(url).send());
             REQUIRE(!r);
@@ -167,7 +170,8 @@ TEST_CASE("unusable URLs and fields are the caller's fault, and nothing is sent"
     });
 }
 
-TEST_CASE("responses that could be understood in two ways are refused, and the connection is closed") {
+TEST_CASE(
+    "responses that could be understood in two ways are refused, and the connection is closed") {
     const char* rows[] = {
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -222,20 +226,27 @@ TEST_CASE("bodies end where their framing says") {
     CHECK(answered("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false).status == 200);
     CHECK(answered("HTTP/1.1 204 No Content\r\n\r\n", false).body.empty());
     CHECK(answered("HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", false).body.empty());
-    CHECK(answered("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", false, http::method::head).body.empty());
-    CHECK(answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: 1\r\n\r\n", false).body == "abc");
+    CHECK(answered("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", false, http::method::head)
+              .body.empty());
+    CHECK(answered(
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: 1\r\n\r\n",
+              false)
+              .body == "abc");
     CHECK(answered("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
                    "HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nx",
                    false)
               .status == 201);
-    CHECK(answered("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope", false).body == "nope");
+    CHECK(answered("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope", false).body ==
+          "nope");
 }
 
 TEST_CASE("trailers of a response are with its body") {
     testing::run([]() -> awaitable<void> {
         http::client client{scripted([](peer& c) -> awaitable<void> {
             co_await c.until("\r\n\r\n");
-            co_await c.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nSum: 7\r\nHost: x\r\n\r\n");
+            co_await c.say(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nSum: "
+                "7\r\nHost: x\r\n\r\n");
             co_await c.rest();
         })};
         http::response r = co_await client.get("http://a/").send();
@@ -268,10 +279,11 @@ TEST_CASE("error_for_status makes failures of 4xx and 5xx, without the body") {
         failure_kind kind;
     };
     const row rows[] = {
-        {400, failure_kind::invalid_input}, {401, failure_kind::authentication}, {403, failure_kind::rejected},
-        {404, failure_kind::invalid_input}, {408, failure_kind::timeout},        {429, failure_kind::exhausted},
-        {500, failure_kind::unavailable},   {503, failure_kind::unavailable},    {504, failure_kind::timeout},
-        {599, failure_kind::unavailable},
+        {400, failure_kind::invalid_input}, {401, failure_kind::authentication},
+        {403, failure_kind::rejected},      {404, failure_kind::invalid_input},
+        {408, failure_kind::timeout},       {429, failure_kind::exhausted},
+        {500, failure_kind::unavailable},   {503, failure_kind::unavailable},
+        {504, failure_kind::timeout},       {599, failure_kind::unavailable},
     };
     for (const row& r : rows) {
         CAPTURE(r.status);
@@ -301,8 +313,10 @@ TEST_CASE("a client copes with a server that sends byte by byte") {
             for (;;) {
                 std::string asked = co_await c.until("\r\n\r\n");
                 if (c.end) co_return;
-                for (char byte : "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                 "3;e=\"x\"\r\nabc\r\n0\r\nT: 1\r\n\r\n"sv) {
+                for (char byte :
+                     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: "
+                     "chunked\r\n\r\n"
+                     "3;e=\"x\"\r\nabc\r\n0\r\nT: 1\r\n\r\n"sv) {
                     co_await c.say(std::string(1, byte));
                     co_await sleep_for(1ms);
                 }

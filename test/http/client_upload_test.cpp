@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/client.hpp>
-
 #include "peers.hpp"
+#include <weft/http/client.hpp>
 
 using namespace peers;
 
@@ -49,8 +48,9 @@ TEST_CASE("an upload and its echo pass each other, with trailers, and the connec
         http::client client{mock};
         for (int round = 0; round < 2; ++round) {
             http::headers sum{{"Sum", "7"}};
-            http::response r =
-                co_await client.post("http://a/").body(pieces(5, 1s).with_trailers(std::move(sum))).send();
+            http::response r = co_await client.post("http://a/")
+                                   .body(pieces(5, 1s).with_trailers(std::move(sum)))
+                                   .send();
             std::string text = co_await r.body().text();
             CHECK(text.size() == 50);
             REQUIRE(r.body().trailers());
@@ -73,7 +73,8 @@ TEST_CASE("a large echo flows both ways under back-pressure") {
 TEST_CASE("an early response ends the upload") {
     testing::run([]() -> awaitable<void> {
         int made = 0;
-        auto mock = to([](http::request) -> awaitable<http::response> { co_return http::text("no", 403); });
+        auto mock =
+            to([](http::request) -> awaitable<http::response> { co_return http::text("no", 403); });
         http::client client{mock};
         auto endless = http::body::pull([&]() -> awaitable<std::optional<weft::bytes>> {
             ++made;
@@ -103,7 +104,9 @@ TEST_CASE("an early response that closes reaches a client that is still sending"
     });
 }
 
-TEST_CASE("an upload that fails fails the exchange with what the source threw, and the server never sees it whole") {
+TEST_CASE(
+    "an upload that fails fails the exchange with what the source threw, and the server never sees "
+    "it whole") {
     for (bool sized : {false, true}) {
         testing::run([&]() -> awaitable<void> {
             bool whole = false;
@@ -152,14 +155,16 @@ TEST_CASE("a body that is not as long as its Content-Length is the caller's faul
     for (int n : {1, 3}) {
         testing::run([&]() -> awaitable<void> {
             http::client client{to(count_bytes)};
-            auto r = co_await attempt(client.post("http://a/").header("Content-Length", "20").body(pieces(n)).send());
+            auto r = co_await attempt(
+                client.post("http://a/").header("Content-Length", "20").body(pieces(n)).send());
             REQUIRE(!r);
             CHECK(r.error().kind() == failure_kind::invalid_input);
         });
     }
     testing::run([]() -> awaitable<void> {
         http::client client{to(count_bytes)};
-        http::response r = co_await client.post("http://a/").header("Content-Length", "20").body(pieces(2)).send();
+        http::response r =
+            co_await client.post("http://a/").header("Content-Length", "20").body(pieces(2)).send();
         std::string text = co_await r.body().text();
         CHECK(text == "20");
     });
@@ -175,7 +180,8 @@ TEST_CASE("100-continue: the body waits for the server's word") {
         });
         http::client client{mock};
         const auto start = now_of(ex);
-        http::response r = co_await client.post("http://a/").header("Expect", "100-continue").body("abc").send();
+        http::response r =
+            co_await client.post("http://a/").header("Expect", "100-continue").body("abc").send();
         std::string text = co_await r.body().text();
         CHECK(text == "3");
         CHECK(now_of(ex) - start == 500ms);
@@ -186,14 +192,17 @@ TEST_CASE("100-continue: the body waits for the server's word") {
             ++pulled;
             co_return std::nullopt;
         });
-        http::response no =
-            co_await client.post("http://a/no").header("Expect", "100-continue").body(std::move(body)).send();
+        http::response no = co_await client.post("http://a/no")
+                                .header("Expect", "100-continue")
+                                .body(std::move(body))
+                                .send();
         CHECK(no.status() == 403);
         text = co_await no.body().text();
         CHECK(pulled == 0);
         CHECK(now_of(ex) - start == 500ms);
         // Without content there is nothing to wait for.
-        http::response none = co_await client.get("http://a/").header("Expect", "100-continue").send();
+        http::response none =
+            co_await client.get("http://a/").header("Expect", "100-continue").send();
         CHECK(none.status() == 200);
     });
 }
@@ -209,7 +218,8 @@ TEST_CASE("100-continue: a server that never says it gets the body after a secon
             co_await c.rest();
         })};
         const auto start = now_of(ex);
-        http::response r = co_await client.post("http://a/").header("Expect", "100-continue").body("abc").send();
+        http::response r =
+            co_await client.post("http://a/").header("Expect", "100-continue").body("abc").send();
         CHECK(r.status() == 200);
         CHECK(now_of(ex) - start >= 1s);
         CHECK(now_of(ex) - start <= 1010ms);
@@ -222,7 +232,9 @@ TEST_CASE("a client upgrades, with what the server sent ahead") {
         auto mock = scripted([](peer& c) -> awaitable<void> {
             std::string head = co_await c.until("\r\n\r\n");
             CHECK(has(head, "Connection: upgrade\r\n"));
-            co_await c.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nahead");
+            co_await c.say(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: "
+                "upgrade\r\n\r\nahead");
             std::string got = co_await c.take(5);
             co_await c.say(got);
         });

@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/connection.hpp>
-
 #include "peers.hpp"
+#include <weft/http/connection.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -111,11 +110,12 @@ TEST_CASE("cancelling an exchange closes the connection, in each phase, and noth
         if (r.method() == http::method::post) co_return co_await echo(std::move(r));
         co_await sleep_for(100ms);
         http::response answer;
-        answer.set_body(http::body::pull([n = 0]() mutable -> awaitable<std::optional<weft::bytes>> {
-            if (n++ == 5) co_return std::nullopt;
-            co_await sleep_for(100ms);
-            co_return weft::bytes("0123456789");
-        }));
+        answer.set_body(
+            http::body::pull([n = 0]() mutable -> awaitable<std::optional<weft::bytes>> {
+                if (n++ == 5) co_return std::nullopt;
+                co_await sleep_for(100ms);
+                co_return weft::bytes("0123456789");
+            }));
         co_return answer;
     };
     int cancelled = 0;
@@ -132,13 +132,15 @@ TEST_CASE("cancelling an exchange closes the connection, in each phase, and noth
                 };
                 http::client client{connect};
                 auto exchange = [&]() -> awaitable<void> {
-                    http::request_builder b = post ? client.post("http://a/") : client.get("http://a/");
+                    http::request_builder b =
+                        post ? client.post("http://a/") : client.get("http://a/");
                     if (post)
-                        b.body(http::body::pull([n = 0]() mutable -> awaitable<std::optional<weft::bytes>> {
-                            if (n++ == 5) co_return std::nullopt;
-                            co_await sleep_for(100ms);
-                            co_return weft::bytes("0123456789");
-                        }));
+                        b.body(http::body::pull(
+                            [n = 0]() mutable -> awaitable<std::optional<weft::bytes>> {
+                                if (n++ == 5) co_return std::nullopt;
+                                co_await sleep_for(100ms);
+                                co_return weft::bytes("0123456789");
+                            }));
                     http::response r = co_await std::move(b).send();
                     std::string text = co_await r.body().text();
                     CHECK(text.size() == 50);
@@ -198,12 +200,16 @@ TEST_CASE("a client serves many threads of a pool") {
     // Both sides on strands of the pool.
     auto connect = [&server](net::connect_request) -> awaitable<io::stream> {
         auto ex = co_await asio::this_coro::executor;
-        auto lane = serialized(asio::any_io_executor(static_cast<asio::thread_pool&>(
-            asio::query(ex, asio::execution::context)).get_executor()));
+        auto lane = serialized(asio::any_io_executor(
+            static_cast<asio::thread_pool&>(asio::query(ex, asio::execution::context))
+                .get_executor()));
         auto [near, far] = io::duplex(ex, lane);
-        asio::co_spawn(lane, [](http::server s, io::stream end) -> awaitable<void> {
-            co_await s.serve(std::move(end));
-        }(server, std::move(far)), [](std::exception_ptr) {});
+        asio::co_spawn(
+            lane,
+            [](http::server s, io::stream end) -> awaitable<void> {
+                co_await s.serve(std::move(end));
+            }(server, std::move(far)),
+            [](std::exception_ptr) {});
         co_return std::move(near);
     };
     std::atomic<int> good = 0;
@@ -236,13 +242,15 @@ TEST_CASE("the Asio door: a future, a callback, and a cancellation") {
     asio::io_context context;
     int status = 0;
     bool threw = false;
-    client.get("http://a/")(asio::bind_executor(context.get_executor(), [&](std::exception_ptr e, http::response answer) {
-        if (e) return;
-        status = answer.status().code();
-    }));
-    client.get("nonsense")(asio::bind_executor(context.get_executor(), [&](std::exception_ptr e, http::response) {
-        threw = failure::from(e).kind() == failure_kind::invalid_input;
-    }));
+    client.get("http://a/")(asio::bind_executor(context.get_executor(),
+                                                [&](std::exception_ptr e, http::response answer) {
+                                                    if (e) return;
+                                                    status = answer.status().code();
+                                                }));
+    client.get("nonsense")(
+        asio::bind_executor(context.get_executor(), [&](std::exception_ptr e, http::response) {
+            threw = failure::from(e).kind() == failure_kind::invalid_input;
+        }));
     CHECK(status == 0);
     context.run();
     CHECK(status == 200);
@@ -253,7 +261,8 @@ TEST_CASE("the Asio door: a future, a callback, and a cancellation") {
     bool stopped = false;
     context.restart();
     hanging.get("http://a/")(asio::bind_cancellation_slot(
-        stop.slot(), asio::bind_executor(context.get_executor(), [&](std::exception_ptr e, http::response) {
+        stop.slot(),
+        asio::bind_executor(context.get_executor(), [&](std::exception_ptr e, http::response) {
             stopped = e && failure::from(e).kind() == failure_kind::cancelled;
         })));
     asio::post(context, [&] { stop.emit(asio::cancellation_type::terminal); });
@@ -265,20 +274,26 @@ TEST_CASE("a client may outlive the context that it was used on") {
     http::client client{[](net::connect_request) -> awaitable<io::stream> {
         auto ex = co_await asio::this_coro::executor;
         auto [near, far] = io::duplex(ex);
-        asio::co_spawn(ex, [](io::stream end) -> awaitable<void> {
-            http::server server(hello);
-            co_await server.serve(std::move(end));
-        }(std::move(far)), [](std::exception_ptr) {});
+        asio::co_spawn(
+            ex,
+            [](io::stream end) -> awaitable<void> {
+                http::server server(hello);
+                co_await server.serve(std::move(end));
+            }(std::move(far)),
+            [](std::exception_ptr) {});
         co_return std::move(near);
     }};
     {
         asio::io_context context;
         int status = 0;
-        asio::co_spawn(context, [](http::client c, int& out) -> awaitable<void> {
-            http::response r = co_await c.get("http://a/").send();
-            out = r.status().code();
-            co_await r.body().discard();
-        }(client, status), [&](std::exception_ptr) { context.stop(); });
+        asio::co_spawn(
+            context,
+            [](http::client c, int& out) -> awaitable<void> {
+                http::response r = co_await c.get("http://a/").send();
+                out = r.status().code();
+                co_await r.body().discard();
+            }(client, status),
+            [&](std::exception_ptr) { context.stop(); });
         context.run();
         CHECK(status == 200);
     }

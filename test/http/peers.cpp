@@ -29,7 +29,9 @@ class counting final : public io::stream_impl {
         if (!ec) ++count_->writes;
         return n;
     }
-    bool try_shutdown_send(io::error_code& ec) noexcept override { return inner_.impl().try_shutdown_send(ec); }
+    bool try_shutdown_send(io::error_code& ec) noexcept override {
+        return inner_.impl().try_shutdown_send(ec);
+    }
     void abort() noexcept override { inner_.abort(); }
     const weft::extensions& extensions() const noexcept override { return inner_.extensions(); }
 

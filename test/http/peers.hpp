@@ -49,7 +49,8 @@ inline const auto echo = [](http::request r) -> awaitable<http::response> {
 
 /// Without the Date field, which changes.
 inline std::string dateless(std::string text) {
-    for (std::size_t at; (at = text.find("Date: ")) != text.npos;) text.erase(at, text.find("\r\n", at) + 2 - at);
+    for (std::size_t at; (at = text.find("Date: ")) != text.npos;)
+        text.erase(at, text.find("\r\n", at) + 2 - at);
     return text;
 }
 
@@ -59,7 +60,9 @@ inline std::size_t count(std::string_view text, std::string_view what) {
     return n;
 }
 
-inline bool has(std::string_view text, std::string_view what) { return text.find(what) != text.npos; }
+inline bool has(std::string_view text, std::string_view what) {
+    return text.find(what) != text.npos;
+}
 
 /// Writes bytes and looks for texts.
 class peer {
@@ -67,7 +70,7 @@ class peer {
     explicit peer(io::stream s) : stream(std::move(s)) {}
 
     io::stream stream;
-    std::string got;                          ///< read and not asked for yet
+    std::string got;                               ///< read and not asked for yet
     std::optional<boost::system::error_code> end;  ///< how the connection ended
 
     awaitable<void> say(std::string text) { return stream.write(weft::bytes(std::move(text))); }
@@ -113,12 +116,14 @@ class peer {
     }
 };
 
-inline clock::time_point now_of(const asio::any_io_executor& ex) { return context_info::of(ex).clock().now(); }
+inline clock::time_point now_of(const asio::any_io_executor& ex) {
+    return context_info::of(ex).clock().now();
+}
 
 /// Runs `body` with a raw client that is connected to a server.
 template <class Body>
-void with_server(http::any_app app, http::server_options options, Body body, std::size_t capacity = 64 * 1024,
-                 testing::run_options how = {}) {
+void with_server(http::any_app app, http::server_options options, Body body,
+                 std::size_t capacity = 64 * 1024, testing::run_options how = {}) {
     testing::run(
         [&]() -> awaitable<void> {
             http::server server(std::move(app), options);
@@ -138,7 +143,8 @@ void with_server(http::any_app app, http::server_options options, Body body, std
 }
 
 /// What the server says to these bytes until it closes; the client half-closes once it has sent them.
-inline std::string answer_to(std::string bytes, http::any_app app, http::server_options options = {.half_close = true},
+inline std::string answer_to(std::string bytes, http::any_app app,
+                             http::server_options options = {.half_close = true},
                              bool half_close = true) {
     std::string answer;
     with_server(std::move(app), options, [&](peer& client) -> awaitable<void> {

@@ -1,8 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/body.hpp>
-
 #include "peers.hpp"
-
+#include <weft/http/body.hpp>
 #include <weft/runtime/event.hpp>
 
 using namespace peers;
@@ -55,9 +53,10 @@ TEST_CASE("a body that is not pulled is not read") {
         [&](peer& c) -> awaitable<void> {
             co_await c.say(post(1'000'000));
             std::string piece(1000, 'x');
-            auto part = co_await attempt(with_deadline(1s, [](peer& p, std::string x) -> awaitable<void> {
-                for (int i = 0; i < 1000; ++i) co_await p.say(x);
-            }(c, piece)));
+            auto part =
+                co_await attempt(with_deadline(1s, [](peer& p, std::string x) -> awaitable<void> {
+                    for (int i = 0; i < 1000; ++i) co_await p.say(x);
+                }(c, piece)));
             CHECK(!part);
         },
         4096);
@@ -163,14 +162,15 @@ TEST_CASE("two pulls at once: the second is refused, the first goes on") {
 TEST_CASE("a body may be pulled by another coroutine than the handler") {
     auto app = [&](http::request r) -> awaitable<http::response> {
         auto [writer, reader] = http::body::channel(2);
-        co_return co_await with_scope([&, w = std::move(writer)](task_scope& s) mutable -> awaitable<http::response> {
-            s.spawn([&]() -> awaitable<void> {
-                while (auto chunk = co_await r.body().next()) co_await w.write(*chunk);
-                w.close();
+        co_return co_await with_scope(
+            [&, w = std::move(writer)](task_scope& s) mutable -> awaitable<http::response> {
+                s.spawn([&]() -> awaitable<void> {
+                    while (auto chunk = co_await r.body().next()) co_await w.write(*chunk);
+                    w.close();
+                });
+                std::string all = co_await reader.text();
+                co_return http::text(all);
             });
-            std::string all = co_await reader.text();
-            co_return http::text(all);
-        });
     };
     with_server(app, {}, [&](peer& c) -> awaitable<void> {
         co_await c.say(post(6));
@@ -214,8 +214,10 @@ TEST_CASE("a body larger than allowed is answered 413") {
     CHECK(answer_to(post(10) + "0123456789", app, small).starts_with("HTTP/1.1 200"));
     CHECK(answer_to(post(11) + "0123456789a", app, small).starts_with("HTTP/1.1 413"));
     const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    CHECK(answer_to(chunked + "a\r\n0123456789\r\n0\r\n\r\n", app, small).starts_with("HTTP/1.1 200"));
-    const std::string late = answer_to(chunked + "a\r\n0123456789\r\n1\r\nx\r\n0\r\n\r\n" + get, app, small);
+    CHECK(answer_to(chunked + "a\r\n0123456789\r\n0\r\n\r\n", app, small)
+              .starts_with("HTTP/1.1 200"));
+    const std::string late =
+        answer_to(chunked + "a\r\n0123456789\r\n1\r\nx\r\n0\r\n\r\n" + get, app, small);
     CHECK(late.starts_with("HTTP/1.1 413"));
     CHECK(has(late, "Connection: close"));
     CHECK(count(late, "HTTP/1.1") == 1);
@@ -226,14 +228,18 @@ TEST_CASE("a malformed chunk is answered 400 and nothing after it is read") {
         std::uint64_t n = co_await r.body().discard();
         co_return http::text(std::to_string(n));
     };
-    const std::string answer =
-        answer_to("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX\r\n0\r\n\r\n" + get, app);
+    const std::string answer = answer_to(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX\r\n0\r\n\r\n" +
+            get,
+        app);
     CHECK(answer.starts_with("HTTP/1.1 400"));
     CHECK(has(answer, "Connection: close"));
     CHECK(count(answer, "HTTP/1.1") == 1);
     // Nobody looked at it: the response is good, and still nothing after it is read.
     const std::string unread = answer_to(
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX\r\n0\r\n\r\n" + get, hello);
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX\r\n0\r\n\r\n" +
+            get,
+        hello);
     CHECK(unread.starts_with("HTTP/1.1 200"));
     CHECK(count(unread, "HTTP/1.1") == 1);
 }
@@ -260,7 +266,9 @@ TEST_CASE("a source that fails in the middle resets the connection") {
 }
 
 TEST_CASE("a large response in memory reaches a client that has half-closed and reads slowly") {
-    auto app = [](http::request) -> awaitable<http::response> { co_return http::text(std::string(500'000, 'x')); };
+    auto app = [](http::request) -> awaitable<http::response> {
+        co_return http::text(std::string(500'000, 'x'));
+    };
     for (bool half_close : {false, true}) {
         CAPTURE(half_close);
         with_server(

@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/server.hpp>
-
 #include "peers.hpp"
+#include <weft/http/server.hpp>
 
 using namespace peers;
 
@@ -48,7 +47,9 @@ TEST_CASE("drain lets a busy connection finish, and says close") {
 }
 
 TEST_CASE("drain does not cut off a response that is still on its way") {
-    auto large = [](http::request) -> awaitable<http::response> { co_return http::text(std::string(50'000, 'x')); };
+    auto large = [](http::request) -> awaitable<http::response> {
+        co_return http::text(std::string(50'000, 'x'));
+    };
     with_server(
         large, {},
         [](peer& c, http::server& server) -> awaitable<void> {

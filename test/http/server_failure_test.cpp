@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/server.hpp>
-
 #include "peers.hpp"
+#include <weft/http/server.hpp>
 
 #include <new>
 #include <stdexcept>
@@ -38,9 +37,11 @@ TEST_CASE("a handler that throws is answered with the fitting status and no deta
         int status;
     };
     const row rows[] = {
-        {failure_kind::invalid_input, 400}, {failure_kind::authentication, 401}, {failure_kind::rejected, 503},
-        {failure_kind::exhausted, 503},     {failure_kind::unavailable, 503},    {failure_kind::timeout, 504},
-        {failure_kind::protocol, 500},      {failure_kind::cancelled, 500},      {failure_kind::internal, 500},
+        {failure_kind::invalid_input, 400}, {failure_kind::authentication, 401},
+        {failure_kind::rejected, 503},      {failure_kind::exhausted, 503},
+        {failure_kind::unavailable, 503},   {failure_kind::timeout, 504},
+        {failure_kind::protocol, 500},      {failure_kind::cancelled, 500},
+        {failure_kind::internal, 500},
     };
     for (const row& r : rows) {
         CAPTURE(r.status);
@@ -49,7 +50,8 @@ TEST_CASE("a handler that throws is answered with the fitting status and no deta
             co_return http::response();
         };
         const std::string answer = answer_to(get + get, app);
-        CHECK(count(answer, "HTTP/1.1 " + std::to_string(r.status) + " ") == 2);  // the connection goes on
+        CHECK(count(answer, "HTTP/1.1 " + std::to_string(r.status) + " ") ==
+              2);  // the connection goes on
         CHECK(!has(answer, "SECRET"));
     }
 }
@@ -70,7 +72,9 @@ TEST_CASE("whatever else a handler throws is a 500") {
         co_return http::response();
     };
     CHECK(answer_to(get, odd).starts_with("HTTP/1.1 500"));
-    auto at_once = [](http::request) -> awaitable<http::response> { throw std::logic_error("not even a coroutine"); };
+    auto at_once = [](http::request) -> awaitable<http::response> {
+        throw std::logic_error("not even a coroutine");
+    };
     CHECK(answer_to(get, at_once).starts_with("HTTP/1.1 500"));
 }
 

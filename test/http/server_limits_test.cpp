@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/server.hpp>
-
 #include "peers.hpp"
+#include <weft/http/server.hpp>
 
 using namespace peers;
 
@@ -57,7 +56,8 @@ TEST_CASE("an idle connection is closed after sixty seconds, also the first time
                 co_await c.until("Hello, world");
             }
             std::string all;
-            const long long ms = co_await took([&]() -> awaitable<void> { all = co_await c.rest(); });
+            const long long ms =
+                co_await took([&]() -> awaitable<void> { all = co_await c.rest(); });
             CHECK(all.empty());
             CHECK(ms >= 60'000);
             CHECK(ms <= 60'010);
@@ -101,7 +101,8 @@ TEST_CASE("a body that drips in slower than the least rate is refused") {
         CAPTURE(rate);
         with_server(app, {}, [rate](peer& c) -> awaitable<void> {
             const std::size_t total = rate * 50;
-            co_await c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(total) + "\r\n\r\n");
+            co_await c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+                           std::to_string(total) + "\r\n\r\n");
             auto sent = co_await attempt([](peer& p, std::size_t n) -> awaitable<void> {
                 for (int i = 0; i < 50; ++i) {
                     co_await p.say(std::string(n, 'x'));
@@ -202,7 +203,8 @@ TEST_CASE("after an error the connection lingers for two seconds, and the respon
     });
 }
 
-TEST_CASE("too long a request line is answered 414, too large a header block and too many fields 431") {
+TEST_CASE(
+    "too long a request line is answered 414, too large a header block and too many fields 431") {
     auto long_line = "GET /" + std::string(9000, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n";
     CHECK(answer_to(long_line, hello).starts_with("HTTP/1.1 414 "));
     auto large = "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(17'000, 'x') + "\r\n\r\n";
@@ -210,7 +212,8 @@ TEST_CASE("too long a request line is answered 414, too large a header block and
     std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
     for (int i = 0; i < 100; ++i) many += "X: y\r\n";
     CHECK(answer_to(many + "\r\n", hello).starts_with("HTTP/1.1 431 "));
-    auto fits = "GET /?name=" + std::string(8000, 'x') + " HTTP/1.1\r\nHost: a\r\nX: " + std::string(16'000, 'x') + "\r\n\r\n";
+    auto fits = "GET /?name=" + std::string(8000, 'x') +
+                " HTTP/1.1\r\nHost: a\r\nX: " + std::string(16'000, 'x') + "\r\n\r\n";
     CHECK(answer_to(fits, hello).starts_with("HTTP/1.1 200 "));
 }
 

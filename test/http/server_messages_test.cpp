@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/server.hpp>
-
 #include "peers.hpp"
+#include <weft/http/server.hpp>
 
 using namespace peers;
 
@@ -13,11 +12,12 @@ std::string request_line(std::string_view line, std::string_view fields = "") {
 
 /// A body whose size nobody knows.
 http::body pieces(std::vector<std::string> texts) {
-    return http::body::pull([texts = std::move(texts), i = std::size_t{0}]() mutable
-                            -> awaitable<std::optional<weft::bytes>> {
-        if (i == texts.size()) co_return std::nullopt;
-        co_return weft::bytes(texts[i++]);
-    });
+    return http::body::pull(
+        [texts = std::move(texts),
+         i = std::size_t{0}]() mutable -> awaitable<std::optional<weft::bytes>> {
+            if (i == texts.size()) co_return std::nullopt;
+            co_return weft::bytes(texts[i++]);
+        });
 }
 
 const auto streamed = [](http::request) -> awaitable<http::response> {
@@ -32,7 +32,8 @@ TEST_CASE("HTTP/1.0 closes after one response, unless it asks for keep-alive") {
     CHECK(answer_to("GET / HTTP/1.0\r\n\r\nGET / HTTP/1.0\r\n\r\n", hello, {}, false) ==
           "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
           "Content-Length: 12\r\n\r\nHello, world");
-    const std::string two = answer_to("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n", hello);
+    const std::string two =
+        answer_to("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n", hello);
     CHECK(count(two, "Hello, world") == 2);
     CHECK(count(two, "Connection: keep-alive\r\n") == 1);
     CHECK(count(two, "Connection: close\r\n") == 1);
@@ -47,11 +48,13 @@ TEST_CASE("a body of unknown size is chunked in HTTP/1.1 and ends the connection
 }
 
 TEST_CASE("HEAD gets the head that GET would have got and no content") {
-    CHECK(answer_to(request_line("HEAD /?name=Ann HTTP/1.1", "Connection: close\r\n"), hello, {}, false) ==
+    CHECK(answer_to(request_line("HEAD /?name=Ann HTTP/1.1", "Connection: close\r\n"), hello, {},
+                    false) ==
           "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
           "Content-Length: 10\r\n\r\n");
-    CHECK(answer_to(request_line("HEAD / HTTP/1.1", "Connection: close\r\n"), streamed, {}, false) ==
-          "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
+    CHECK(
+        answer_to(request_line("HEAD / HTTP/1.1", "Connection: close\r\n"), streamed, {}, false) ==
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
     // The length that the application knows, without making the content.
     auto known = [](http::request) -> awaitable<http::response> {
         http::response r;
@@ -60,7 +63,8 @@ TEST_CASE("HEAD gets the head that GET would have got and no content") {
     };
     CHECK(answer_to(request_line("HEAD / HTTP/1.1", "Connection: close\r\n"), known, {}, false) ==
           "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 12345\r\n\r\n");
-    const std::string both = answer_to(request_line("HEAD / HTTP/1.1") + request_line("GET / HTTP/1.1"), hello);
+    const std::string both =
+        answer_to(request_line("HEAD / HTTP/1.1") + request_line("GET / HTTP/1.1"), hello);
     CHECK(count(both, "HTTP/1.1 200 OK") == 2);
     CHECK(count(both, "Hello, world") == 1);
 }
@@ -71,7 +75,8 @@ TEST_CASE("204 and 304 have no content, whatever the application gave") {
         auto app = [code](http::request) -> awaitable<http::response> {
             co_return http::response(http::status(code), http::body("content"));
         };
-        const std::string answer = answer_to(request_line("GET / HTTP/1.1") + request_line("GET / HTTP/1.1"), app);
+        const std::string answer =
+            answer_to(request_line("GET / HTTP/1.1") + request_line("GET / HTTP/1.1"), app);
         CHECK(count(answer, "HTTP/1.1 ") == 2);
         CHECK(!has(answer, "content\r\n"));
         CHECK(answer.ends_with("\r\n\r\n"));
@@ -88,7 +93,8 @@ TEST_CASE("204 and 304 have no content, whatever the application gave") {
 
 TEST_CASE("an empty response says that it is empty") {
     auto app = [](http::request) -> awaitable<http::response> { co_return http::response(); };
-    CHECK(answer_to(request_line("GET / HTTP/1.1"), app) == "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    CHECK(answer_to(request_line("GET / HTTP/1.1"), app) ==
+          "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
 TEST_CASE("a Content-Length of the application sizes a body of unknown size") {
@@ -118,7 +124,8 @@ TEST_CASE("Connection: close of the application ends the connection") {
         r.headers().set("Connection", "close");
         co_return r;
     };
-    const std::string answer = answer_to(request_line("GET / HTTP/1.1") + request_line("GET / HTTP/1.1"), app, {}, false);
+    const std::string answer =
+        answer_to(request_line("GET / HTTP/1.1") + request_line("GET / HTTP/1.1"), app, {}, false);
     CHECK(count(answer, "bye") == 1);
     CHECK(count(answer, "Connection: close\r\n") == 1);
 }
@@ -140,7 +147,8 @@ TEST_CASE("trailers reach the application and are sent") {
 }
 
 TEST_CASE("trailers pass through an echo") {
-    CHECK(answer_to(request_line("POST / HTTP/1.1", "Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n",
+    CHECK(answer_to(request_line("POST / HTTP/1.1", "Transfer-Encoding: chunked\r\n") +
+                        "3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n",
                     echo) ==
           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n");
 }
@@ -151,7 +159,8 @@ TEST_CASE("100 Continue is sent when the body is pulled, once, and before the re
     };
     for (const http::any_app& use : {http::any_app(app), http::any_app(echo)}) {
         with_server(use, {}, [](peer& c) -> awaitable<void> {
-            co_await c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+            co_await c.say(
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
             std::string first = co_await c.head();
             CHECK(first == "HTTP/1.1 100 Continue\r\n\r\n");
             co_await c.say("abc");
@@ -168,7 +177,8 @@ TEST_CASE("100 Continue is sent when the body is pulled, once, and before the re
 
 TEST_CASE("a body that is not wanted is not asked for, and costs the connection") {
     with_server(hello, {}, [](peer& c) -> awaitable<void> {
-        co_await c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+        co_await c.say(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
         std::string answer = co_await c.rest();
         CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
         CHECK(has(answer, "Connection: close\r\n"));
@@ -178,17 +188,21 @@ TEST_CASE("a body that is not wanted is not asked for, and costs the connection"
 
 TEST_CASE("no 100 Continue when the body is there already, is empty, or the client is HTTP/1.0") {
     const std::string expect = "Expect: 100-continue\r\nConnection: close\r\n";
-    CHECK(answer_to(request_line("POST / HTTP/1.1", expect + "Content-Length: 3\r\n") + "abc", echo, {}, false)
+    CHECK(answer_to(request_line("POST / HTTP/1.1", expect + "Content-Length: 3\r\n") + "abc", echo,
+                    {}, false)
               .starts_with("HTTP/1.1 200"));
-    CHECK(answer_to(request_line("POST / HTTP/1.1", expect + "Content-Length: 0\r\n"), echo, {}, false)
+    CHECK(answer_to(request_line("POST / HTTP/1.1", expect + "Content-Length: 0\r\n"), echo, {},
+                    false)
               .starts_with("HTTP/1.1 200"));
-    CHECK(answer_to(request_line("POST / HTTP/1.0", expect + "Content-Length: 3\r\n") + "abc", echo, {}, false)
+    CHECK(answer_to(request_line("POST / HTTP/1.0", expect + "Content-Length: 3\r\n") + "abc", echo,
+                    {}, false)
               .starts_with("HTTP/1.1 200"));
 }
 
 TEST_CASE("an unknown expectation is answered 417") {
-    const std::string answer =
-        answer_to(request_line("GET / HTTP/1.1", "Expect: miracles\r\n") + request_line("GET / HTTP/1.1"), hello, {}, false);
+    const std::string answer = answer_to(
+        request_line("GET / HTTP/1.1", "Expect: miracles\r\n") + request_line("GET / HTTP/1.1"),
+        hello, {}, false);
     CHECK(answer.starts_with("HTTP/1.1 417 "));
     CHECK(count(answer, "HTTP/1.1") == 1);
 }
@@ -225,7 +239,8 @@ TEST_CASE("Date is there, once, and moves on with the seconds") {
     });
 }
 
-TEST_CASE("a request leads to the facts of its connection, and a thousand leave them as they were") {
+TEST_CASE(
+    "a request leads to the facts of its connection, and a thousand leave them as they were") {
     struct peer_name {
         std::string name;
     };

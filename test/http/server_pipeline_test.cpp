@@ -1,19 +1,23 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/server.hpp>
-
 #include "peers.hpp"
+#include <weft/http/server.hpp>
 
 using namespace peers;
 
 namespace {
 
 const auto slow = [](http::request r) -> awaitable<http::response> {
-    if (const auto ms = r.query("ms")) co_await sleep_for(std::chrono::milliseconds(std::stoi(*ms)));
+    if (const auto ms = r.query("ms"))
+        co_await sleep_for(std::chrono::milliseconds(std::stoi(*ms)));
     co_return http::text(std::string(r.path()));
 };
 
 std::string get(std::string_view target, std::string_view fields = "") {
-    return std::string("GET ").append(target).append(" HTTP/1.1\r\nHost: a\r\n").append(fields).append("\r\n");
+    return std::string("GET ")
+        .append(target)
+        .append(" HTTP/1.1\r\nHost: a\r\n")
+        .append(fields)
+        .append("\r\n");
 }
 
 }  // namespace
@@ -100,9 +104,10 @@ TEST_CASE("a client that pipelines and never reads is not answered without end")
         [&](peer& c) -> awaitable<void> {
             std::string some;
             for (int i = 0; i < 1000; ++i) some += get("/");
-            auto sent = co_await attempt(with_deadline(5s, [](peer& p, std::string text) -> awaitable<void> {
-                for (int i = 0; i < 100; ++i) co_await p.say(text);
-            }(c, some)));
+            auto sent = co_await attempt(
+                with_deadline(5s, [](peer& p, std::string text) -> awaitable<void> {
+                    for (int i = 0; i < 100; ++i) co_await p.say(text);
+                }(c, some)));
             CHECK(!sent);
             // 64 KiB of output at most wait here, beside what the transport holds.
             CHECK(handled < 4000);
@@ -112,8 +117,9 @@ TEST_CASE("a client that pipelines and never reads is not answered without end")
 
 TEST_CASE("requests that trickle in byte by byte are understood") {
     with_server(echo, {}, [](peer& c) -> awaitable<void> {
-        const std::string text = "\r\nPOST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                 "5;x=\"y\"\r\nhello\r\n0\r\nT: 1\r\n\r\n";
+        const std::string text =
+            "\r\nPOST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "5;x=\"y\"\r\nhello\r\n0\r\nT: 1\r\n\r\n";
         for (int round = 0; round < 3; ++round) {
             for (char byte : text) {
                 co_await c.say(std::string(1, byte));

@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include <weft/http/server.hpp>
-
 #include "peers.hpp"
+#include <weft/http/server.hpp>
 
 using namespace peers;
 
@@ -10,11 +9,13 @@ namespace {
 /// Echoes until the end of file.
 awaitable<void> echo_bytes(io::stream s) {
     std::array<char, 100> buffer;
-    while (std::size_t n = co_await s.read(asio::buffer(buffer))) co_await s.write(asio::const_buffer(buffer.data(), n));
+    while (std::size_t n = co_await s.read(asio::buffer(buffer)))
+        co_await s.write(asio::const_buffer(buffer.data(), n));
 }
 
 const auto upgrading = [](http::request r) -> awaitable<http::response> {
-    http::response answer(r.method() == http::method::connect ? http::status::ok : http::status::switching_protocols);
+    http::response answer(r.method() == http::method::connect ? http::status::ok
+                                                              : http::status::switching_protocols);
     if (r.method() != http::method::connect) answer.headers().set("Upgrade", "echo");
     answer.on_upgrade([](io::stream s) -> awaitable<void> { co_await echo_bytes(std::move(s)); });
     co_return answer;
@@ -25,11 +26,14 @@ const std::string ask = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnectio
 }  // namespace
 
 TEST_CASE("an upgrade hands the stream over, with the bytes that were sent ahead") {
-    for (const std::string& ahead : {std::string(), std::string("ahead"), std::string(10'000, 'x')}) {
+    for (const std::string& ahead :
+         {std::string(), std::string("ahead"), std::string(10'000, 'x')}) {
         with_server(upgrading, {}, [&](peer& c) -> awaitable<void> {
             co_await c.say(ask + ahead);
             std::string head = co_await c.head();
-            CHECK(head == "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n");
+            CHECK(
+                head ==
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n");
             co_await c.say("more");
             std::string echoed = co_await c.take(ahead.size() + 4);
             CHECK(echoed == ahead + "more");
@@ -48,8 +52,9 @@ TEST_CASE("an upgrade may come with a body, which is read before") {
     };
     for (const http::any_app& use : {http::any_app(app), http::any_app(upgrading)}) {
         with_server(use, {}, [](peer& c) -> awaitable<void> {
-            co_await c.say("POST / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n"
-                           "Content-Length: 3\r\n\r\nab");
+            co_await c.say(
+                "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n"
+                "Content-Length: 3\r\n\r\nab");
             co_await sleep_for(10ms);
             co_await c.say("cdef");
             std::string head = co_await c.head();
@@ -62,8 +67,9 @@ TEST_CASE("an upgrade may come with a body, which is read before") {
 
 TEST_CASE("an upgrade whose body cannot be thrown away is answered all the same") {
     with_server(upgrading, {}, [](peer& c) -> awaitable<void> {
-        co_await c.say("POST / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n"
-                       "Content-Length: 1000000\r\n\r\n");
+        co_await c.say(
+            "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n"
+            "Content-Length: 1000000\r\n\r\n");
         std::string all = co_await c.rest();
         CHECK(all.starts_with("HTTP/1.1 500 "));
         CHECK(c.ended_well());
@@ -85,7 +91,9 @@ TEST_CASE("what follows a CONNECT that was refused is not read as requests") {
         co_return http::text("no", r.method() == http::method::connect ? 403 : 200);
     };
     with_server(app, {}, [](peer& c) -> awaitable<void> {
-        co_await c.say("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+        co_await c.say(
+            "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: "
+            "a\r\n\r\n");
         std::string all = co_await c.rest();
         CHECK(all.starts_with("HTTP/1.1 403 "));
         CHECK(has(all, "Connection: close\r\n"));
@@ -105,7 +113,9 @@ TEST_CASE("an upgrade that was not asked for is a 500") {
         CHECK(answer_to(text, upgrading).starts_with("HTTP/1.1 500 "));
     }
     // 101 without somebody to take the connection, or somebody without 101.
-    auto no_taker = [](http::request) -> awaitable<http::response> { co_return http::response(101); };
+    auto no_taker = [](http::request) -> awaitable<http::response> {
+        co_return http::response(101);
+    };
     CHECK(answer_to(ask, no_taker).starts_with("HTTP/1.1 500 "));
     auto no_101 = [](http::request) -> awaitable<http::response> {
         http::response r = http::text("fine");

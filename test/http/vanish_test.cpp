@@ -2,9 +2,8 @@
 //
 // Each exchange is cut after every byte, in either direction, by close and by abort. Nothing may hang (the virtual clock
 // finds that), nothing may stay (the counters do), and what comes out is the whole exchange or a classified failure.
-#include <weft/http/client.hpp>
-
 #include "peers.hpp"
+#include <weft/http/client.hpp>
 
 #include <cstdio>
 
@@ -69,8 +68,12 @@ awaitable<void> wire(io::stream a, io::stream b, std::shared_ptr<cut> at) {
             auto done = co_await attempt(pass(from, to, c, break_it));
             if (--*left == 0 || (at && at->reached)) s.cancel();
         };
-        s.spawn([&]() -> awaitable<void> { co_await one(a, b, at && at->to_server ? at.get() : nullptr); });
-        s.spawn([&]() -> awaitable<void> { co_await one(b, a, at && !at->to_server ? at.get() : nullptr); });
+        s.spawn([&]() -> awaitable<void> {
+            co_await one(a, b, at && at->to_server ? at.get() : nullptr);
+        });
+        s.spawn([&]() -> awaitable<void> {
+            co_await one(b, a, at && !at->to_server ? at.get() : nullptr);
+        });
         co_await sleep_for(10'000s);
     });
 }
@@ -97,7 +100,8 @@ result run(const exchange& e, std::shared_ptr<cut> at) {
             co_await with_scope([&](task_scope& s) -> awaitable<void> {
                 auto [client, left] = io::duplex(ex);
                 auto [right, end] = io::duplex(ex);
-                io::stream near = std::move(client), a = std::move(left), b = std::move(right), far = std::move(end);
+                io::stream near = std::move(client), a = std::move(left), b = std::move(right),
+                           far = std::move(end);
                 s.spawn(server.serve(std::move(far)));
                 s.spawn([](io::stream x, io::stream y, std::shared_ptr<cut> c) -> awaitable<void> {
                     auto wired = co_await attempt(wire(std::move(x), std::move(y), std::move(c)));
@@ -142,7 +146,8 @@ tally cut_everywhere(const exchange& e) {
                 if (r.good) ++t.good;
                 if (r.failed) {
                     ++t.failed;
-                    CHECK((r.failed->kind() == failure_kind::unavailable || r.failed->kind() == failure_kind::timeout ||
+                    CHECK((r.failed->kind() == failure_kind::unavailable ||
+                           r.failed->kind() == failure_kind::timeout ||
                            r.failed->kind() == failure_kind::protocol));
                 }
                 CHECK((r.good || r.failed));
@@ -177,7 +182,8 @@ const auto app = [](http::request r) -> awaitable<http::response> {
         });
         co_return answer;
     }
-    if (r.method() == http::method::post && r.path() == "/echo") co_return co_await echo(std::move(r));
+    if (r.method() == http::method::post && r.path() == "/echo")
+        co_return co_await echo(std::move(r));
     if (r.method() == http::method::post) {
         std::string text = co_await r.body().text();
         co_return http::text(text);
@@ -199,14 +205,22 @@ awaitable<bool> one(io::stream s, http::request r, std::string expected) {
 }
 
 const exchange exchanges[] = {
-    {"GET", app, [](io::stream s) { return one(std::move(s), http::request(http::method::get, "http://a/"), "hello"); }},
+    {"GET", app,
+     [](io::stream s) {
+         return one(std::move(s), http::request(http::method::get, "http://a/"), "hello");
+     }},
     {"POST with a length", app,
-     [](io::stream s) { return one(std::move(s), http::request(http::method::post, "http://a/", "content"), "content"); }},
+     [](io::stream s) {
+         return one(std::move(s), http::request(http::method::post, "http://a/", "content"),
+                    "content");
+     }},
     {"POST in chunks with trailers, echoed", app,
      [](io::stream s) {
          http::headers sum{{"Sum", "7"}};
-         return one(std::move(s), http::request(http::method::post, "http://a/echo", three_pieces().with_trailers(sum)),
-                    "piecepiecepiece");
+         return one(
+             std::move(s),
+             http::request(http::method::post, "http://a/echo", three_pieces().with_trailers(sum)),
+             "piecepiecepiece");
      }},
     {"POST that expects 100-continue", app,
      [](io::stream s) {
@@ -216,7 +230,8 @@ const exchange exchanges[] = {
      }},
     {"a response in pieces", app,
      [](io::stream s) {
-         return one(std::move(s), http::request(http::method::get, "http://a/stream"), "piecepiecepiece");
+         return one(std::move(s), http::request(http::method::get, "http://a/stream"),
+                    "piecepiecepiece");
      }},
     {"an upgrade", app,
      [](io::stream s) -> awaitable<bool> {
@@ -228,16 +243,20 @@ const exchange exchanges[] = {
          peer tunnel(answer.take_upgraded());
          co_await tunnel.say("over the tunnel");
          std::string text = co_await tunnel.take(15);
-         if (text != "over the tunnel") throw failure(failure_kind::unavailable, "the tunnel ended");
+         if (text != "over the tunnel")
+             throw failure(failure_kind::unavailable, "the tunnel ended");
          co_return true;
      }},
     {"three pipelined requests", app,
      [](io::stream s) -> awaitable<bool> {
          peer c(std::move(s));
-         co_await c.say("GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
-                        "GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+         co_await c.say(
+             "GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: "
+             "3\r\n\r\nabc"
+             "GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
          std::string all = co_await c.rest();
-         if (!all.ends_with("0\r\nSum: 7\r\n\r\n")) throw failure(failure_kind::unavailable, "cut off");
+         if (!all.ends_with("0\r\nSum: 7\r\n\r\n"))
+             throw failure(failure_kind::unavailable, "cut off");
          co_return count(all, "HTTP/1.1 200 OK") == 3;
      }},
 };
@@ -248,7 +267,8 @@ TEST_CASE("a peer that vanishes at any byte of an exchange leaves nothing behind
     tally all;
     for (const exchange& e : exchanges) {
         const tally t = cut_everywhere(e);
-        std::printf("vanish: %s: cut at %zu points, %zu good, %zu failed\n", e.name, t.points, t.good, t.failed);
+        std::printf("vanish: %s: cut at %zu points, %zu good, %zu failed\n", e.name, t.points,
+                    t.good, t.failed);
         CHECK(t.failed > 0);
         all.points += t.points;
         all.good += t.good;
