@@ -34,7 +34,7 @@ awaitable<std::optional<weft::bytes>> ready(weft::bytes content) {
 }  // namespace
 
 awaitable<std::optional<weft::bytes>> body::next() {
-    if (source_) return source_->next();
+    if (source* s = from()) return s->next();
     return ready(std::exchange(content_, {}));
 }
 
@@ -70,8 +70,9 @@ body body::with_trailers(headers fields) && {
 }
 
 std::optional<body> body::replay() const {
-    if (!source_) return body(content_);
-    if (std::unique_ptr<source> again = source_->replay()) return body(std::move(again));
+    const source* s = from();
+    if (!s) return body(content_);
+    if (std::unique_ptr<source> again = s->replay()) return body(std::move(again));
     return std::nullopt;
 }
 

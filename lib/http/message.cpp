@@ -81,9 +81,16 @@ std::optional<request> request::replay() const {
     return request(head_, std::move(*again), extensions_.fork());
 }
 
-void response::on_upgrade(any_service<io::stream, void> service) {
-    upgrade_ = std::make_unique<any_service<io::stream, void>>(std::move(service));
+response::upgrading& response::for_upgrade() {
+    if (!upgrading_) upgrading_ = std::make_unique<upgrading>();
+    return *upgrading_;
 }
+
+void response::on_upgrade(any_service<io::stream, void> service) {
+    for_upgrade().by = std::move(service);
+}
+
+void response::set_upgraded(io::stream s) { for_upgrade().taken = std::move(s); }
 
 response response::error_for_status() && {
     const http::status s = status();

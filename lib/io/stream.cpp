@@ -202,13 +202,12 @@ void stream::start_shutdown_send(operation& op) { impl_->begin_shutdown(op); }
 
 void stream::abort() noexcept { impl_->abort(); }
 
-void stream::close() noexcept {
-    if (stream_impl* gone = std::exchange(impl_, nullptr)) {
-        // First: an operation on its way must not look for a transport that may be freed on another
-        // thread.
-        gone->unlink_all();
-        gone->dispose();
-    }
+void stream::close_impl() noexcept {
+    stream_impl* gone = std::exchange(impl_, nullptr);
+    // First: an operation on its way must not look for a transport that may be freed on another
+    // thread.
+    gone->unlink_all();
+    gone->dispose();
 }
 
 // Coroutines hold the transport, not the stream, so that the stream may move while they wait. If it

@@ -33,12 +33,10 @@ class body_writer;
 class body {
   public:
     /// Where chunks come from. Derive from it for a source of your own.
-    class source {
+    class source : public weft::bytes::owner {
       public:
         source() = default;
-        source(const source&) = delete;
-        source& operator=(const source&) = delete;
-        virtual ~source() = default;
+        ~source() override = default;
 
         /// The next chunk, never empty, or nullopt at the end; after the end it stays nullopt. The
         /// body awaits one call before it makes the next. Throws a failure when the content cannot
@@ -71,7 +69,7 @@ class body {
         : content_(weft::bytes::copy(content)) {}  // NOLINT(google-explicit-constructor)
     /// A source of your own.
     body(std::unique_ptr<source> s) noexcept
-        : source_(std::move(s)) {}  // NOLINT(google-explicit-constructor)
+        : content_(hold(s.release())) {}  // NOLINT(google-explicit-constructor)
 
     body(body&& other) noexcept = default;
     body& operator=(body&& other) noexcept = default;
@@ -113,18 +111,18 @@ class body {
 
     /// How many bytes are still to come, where that is known.
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept {
-        if (source_) return source_->size();
+        if (const source* s = from()) return s->size();
         return content_.size();
     }
     /// True when there is certainly nothing (more) to pull.
     [[nodiscard]] bool empty() const noexcept { return size() == std::uint64_t{0}; }
     /// The content, when it lies in memory as a whole; nullptr for any other body.
     [[nodiscard]] const weft::bytes* in_memory() const noexcept {
-        return source_ ? nullptr : &content_;
+        return from() ? nullptr : &content_;
     }
 
     /// The trailer fields, once next() has given the end; nullptr for none.
-    [[nodiscard]] headers* trailers() noexcept { return source_ ? source_->trailers() : nullptr; }
+    [[nodiscard]] headers* trailers() noexcept { return from() ? from()->trailers() : nullptr; }
     /// The same body with trailer fields behind it.
     [[nodiscard]] body with_trailers(headers fields) &&;
 
@@ -155,8 +153,20 @@ class body {
         bool done = false;
     };
 
+    /// A source is held in the same three words, because every layer moves them: it owns a slice
+    /// of a size that no memory has, whose address is its own.
+    static constexpr std::size_t is_source = std::string_view::npos;
+    static weft::bytes hold(source* s) noexcept {
+        if (!s) return {};
+        return weft::bytes::adopt(
+            s, {static_cast<const char*>(static_cast<const void*>(s)), is_source});
+    }
+    [[nodiscard]] source* from() const noexcept {
+        if (content_.size() != is_source) return nullptr;
+        return static_cast<source*>(const_cast<void*>(static_cast<const void*>(content_.data())));
+    }
+
     weft::bytes content_;
-    std::unique_ptr<source> source_;
 };
 
 /// The writing end of `body::channel`. Move-only; one write at a time; may live on another executor

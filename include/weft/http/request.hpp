@@ -71,6 +71,6 @@ class request {
     weft::extensions extensions_;
 };
 
-static_assert(sizeof(request) <= 64);
+static_assert(sizeof(request) <= 40);
 
 }  // namespace weft::http

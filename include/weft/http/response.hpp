@@ -73,23 +73,31 @@ class response {
     ///     r.on_upgrade([](io::stream s) -> awaitable<void> { co_await echo(std::move(s)); });
     void on_upgrade(any_service<io::stream, void> service);
     [[nodiscard]] const any_service<io::stream, void>* upgrade() const noexcept {
-        return upgrade_.get();
+        return upgrading_ && upgrading_->by ? &upgrading_->by : nullptr;
     }
 
     /// On the client, after 101 or a 2xx to CONNECT: the connection, which is then the caller's.
     /// Empty otherwise.
-    [[nodiscard]] io::stream take_upgraded() noexcept { return std::move(upgraded_); }
-    void set_upgraded(io::stream s) noexcept { upgraded_ = std::move(s); }
+    [[nodiscard]] io::stream take_upgraded() noexcept {
+        return upgrading_ ? std::move(upgrading_->taken) : io::stream();
+    }
+    void set_upgraded(io::stream s);
 
   private:
     response_head head_;
     http::body body_;
     weft::extensions extensions_;
-    std::unique_ptr<any_service<io::stream, void>> upgrade_;
-    io::stream upgraded_;
+    /// Apart, because few responses have it and every layer moves them.
+    struct upgrading {
+        any_service<io::stream, void> by;
+        io::stream taken;
+    };
+    upgrading& for_upgrade();
+
+    std::unique_ptr<upgrading> upgrading_;
 };
 
-static_assert(sizeof(response) <= 64);
+static_assert(sizeof(response) <= 48);
 
 /// A text/plain response in UTF-8.
 [[nodiscard]] response text(std::string content, status s = status::ok);

@@ -154,7 +154,9 @@ class stream {
     /// What the destructor does: pending operations complete with operation_aborted; bytes already
     /// written still reach the peer, followed by end of file, unless input is unread (then
     /// connection_reset, as TCP does).
-    void close() noexcept;
+    void close() noexcept {
+        if (impl_) close_impl();
+    }
 
     // --- For any completion token
 
@@ -194,6 +196,8 @@ class stream {
     [[nodiscard]] stream_impl& impl() const noexcept { return *impl_; }
 
   private:
+    void close_impl() noexcept;
+
     // The initiations hold the transport, not the stream: a deferred operation survives a move of
     // the stream.
     struct initiate_read {
