@@ -1,0 +1,31 @@
+# Bash completion for weft(1). SPDX-License-Identifier: BSL-1.0
+
+_weft() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words=
+    COMPREPLY=()
+    case $previous in
+    -o | --data-binary | -d)
+        compopt -o filenames 2>/dev/null
+        # After @ comes the name of a file.
+        if [[ $current == @* ]]; then
+            mapfile -t COMPREPLY < <(compgen -P @ -f -- "${current#@}")
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        fi
+        return
+        ;;
+    --bind) words="127.0.0.1:8080 0.0.0.0:8080 [::1]:8080" ;;
+    -X) words="GET HEAD POST PUT PATCH DELETE OPTIONS" ;;
+    -H | --threads | --max-time | --connect-timeout) return ;;
+    *)
+        case ${COMP_WORDS[1]}:$COMP_CWORD in
+        *:1) words="serve send --help --version" ;;
+        serve:2) words="http-test echo discard" ;;
+        serve:*) words="--bind --threads" ;;
+        send:*) words="-X -H -d --data-binary -o -i -v -s -f --max-time --connect-timeout --help http://" ;;
+        esac
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+complete -F _weft weft
