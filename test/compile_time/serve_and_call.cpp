@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// What a user's file is like: it serves HTTP behind two layers and calls it. How long it compiles is
-// printed by compile_time.py.
+// What a user's file is like: it serves HTTP behind two layers and calls it. compile_time.py prints
+// how long it compiles.
 
 #include <weft/weft.hpp>
 
@@ -21,7 +21,8 @@ awaitable<void> both(std::string address) {
         scope.spawn(http::serve(address, app));
         http::client client;
         auto answer = co_await client.get("http://" + address + "/").query("name", "Gent").send();
-        if (answer.status() != 200) throw weft::failure(weft::failure_kind::unavailable, "no hello");
+        if (answer.status() != 200)
+            throw weft::failure(weft::failure_kind::unavailable, "no hello");
     });
 }
 
