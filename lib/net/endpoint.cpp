@@ -62,10 +62,10 @@ std::string to_string(const endpoint& e) {
 
 fmt::format_context::iterator fmt::formatter<weft::net::peer_endpoint>::format(
     const weft::net::peer_endpoint& e, fmt::format_context& out) const {
-    return fmt::formatter<std::string_view>::format(weft::net::to_string(e.value), out);
+    return fmt::format_to(out.out(), "{}", weft::net::to_string(e.value));
 }
 
 fmt::format_context::iterator fmt::formatter<weft::net::local_endpoint>::format(
     const weft::net::local_endpoint& e, fmt::format_context& out) const {
-    return fmt::formatter<std::string_view>::format(weft::net::to_string(e.value), out);
+    return fmt::format_to(out.out(), "{}", weft::net::to_string(e.value));
 }

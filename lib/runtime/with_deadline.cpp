@@ -66,12 +66,26 @@ void shielded_work::start(asio::any_io_executor executor, detail::resume_handle 
     running_->one.suspended(std::move(coroutine), {});
 }
 
-shielded_work::~shielded_work() noexcept(false) {
+shielded_work::~shielded_work() {
     if (!running_) return;
     const std::unique_ptr<running> r(std::exchange(running_, nullptr));
-    if (r->one.over()) r->one.take(false);
+    if (!r->one.over()) return;  // the context has gone, and the coroutine with it
+    std::exception_ptr thrown;
+    try {
+        r->one.take(false);
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    report_(outcome_, std::move(thrown));
 }
 
-awaitable<void> shielded_work::awaited(shielded_work self) { co_await std::move(self); }
+shielded_work shielded(clock::duration limit, awaitable<void> work, result<void>& outcome,
+                       std::source_location where) noexcept {
+    constexpr auto report = [](void* to, std::exception_ptr thrown) noexcept {
+        result<void>& r = *static_cast<result<void>*>(to);
+        r = thrown ? result<void>(failure::from(std::move(thrown))) : result<void>();
+    };
+    return shielded_work(detail::limit(limit, where), std::move(work), report, &outcome);
+}
 
 }  // namespace weft

@@ -27,21 +27,21 @@ std::size_t mock_connector::connections() const noexcept {
 }
 
 awaitable<io::stream> mock_connector::serve(net::connect_request to) const {
-    auto state = state_;
+    auto shared = state_;
     auto executor = co_await boost::asio::this_coro::executor;
-    task_scope* scope = state->scope ? state->scope : context_info::of(executor).test_root();
+    task_scope* scope = shared->scope ? shared->scope : context_info::of(executor).test_root();
     if (!scope)
         throw failure(failure_kind::invalid_input,
                       "a mock_connector connects inside testing::run, or with a task_scope")
             .with("host", to.host);
-    auto [near, far] = io::duplex(executor, state->capacity);
-    state->connections.fetch_add(1, std::memory_order_relaxed);
+    auto [near, far] = io::duplex(executor, shared->capacity);
+    shared->connections.fetch_add(1, std::memory_order_relaxed);
     // The server is kept for as long as it serves.
     auto serve = [](std::shared_ptr<mock_connector::state> s,
                     io::stream stream) -> awaitable<void> {
         co_await s->server.serve(std::move(stream));
     };
-    scope->spawn(serve(state, std::move(far)));
+    scope->spawn(serve(shared, std::move(far)));
     co_return std::move(near);
 }
 

@@ -72,7 +72,9 @@ inline awaitable<token> work(world& w, weft::event& until) {
         e = std::current_exception();
     }
     if (e) {
-        co_await weft::shielded(1h, w.cleanup.wait());
+        weft::result<void> cleaned;
+        co_await weft::shielded(1h, w.cleanup.wait(), cleaned);
+        cleaned.value();
         std::rethrow_exception(e);
     }
     co_return token(1);
@@ -164,13 +166,15 @@ inline awaitable<void> all_joining(world& w) {
 }
 
 inline awaitable<void> shield(world& w) {
-    std::optional<token> t;
+    std::optional<weft::result<token>> t;
     w.at_entry();
     co_await weft::shielded(1h, work(w, w.gate), t);
-    if (!t || *t->value != 1) throw std::logic_error("no value");
+    if (!t || !*t || *t->value().value != 1) throw std::logic_error("no value");
 }
 inline awaitable<void> shield_joining(world& w) {
-    co_await weft::shielded(w.limit, work_only(w, w.never));
+    weft::result<void> outcome;
+    co_await weft::shielded(w.limit, work_only(w, w.never), outcome);
+    outcome.value();
 }
 
 /// A primitive's wait as the child of a scope that is left: the join is the scope's.

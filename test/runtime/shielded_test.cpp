@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "machine.hpp"
 #include <weft/runtime/event.hpp>
-#include <weft/runtime/race.hpp>
 #include <weft/runtime/shielded.hpp>
 #include <weft/runtime/sleep.hpp>
 
@@ -37,8 +36,9 @@ TEST_CASE("last words: a cancelled coroutine awaits what is shielded, and nothin
             co_await weft::sleep_for(1s);
             said.emplace_back(w);
         };
-        co_await weft::shielded(5s, words("one"));
-        co_await weft::shielded(5s, words("two"));
+        weft::result<void> outcome;
+        co_await weft::shielded(5s, words("one"), outcome);
+        co_await weft::shielded(5s, words("two"), outcome);
         e = nullptr;
         try {
             co_await words("three");
@@ -46,7 +46,7 @@ TEST_CASE("last words: a cancelled coroutine awaits what is shielded, and nothin
             e = std::current_exception();
         }
         said.push_back(outcome_of(e));
-        co_await weft::shielded(5s, words("four"));
+        co_await weft::shielded(5s, words("four"), outcome);
         co_await pause(1s);
         said.emplace_back("not reached");
     });
@@ -58,7 +58,7 @@ TEST_CASE("last words: a cancelled coroutine awaits what is shielded, and nothin
     CHECK(m.info.live().tasks == 0);
 }
 
-TEST_CASE("what shielded work throws is thrown, to a cancelled caller as to any other") {
+TEST_CASE("what shielded work throws is its outcome, for a cancelled caller as for any other") {
     machine m;
     for (const bool cancel : {false, true}) {
         CAPTURE(cancel);
@@ -70,13 +70,9 @@ TEST_CASE("what shielded work throws is thrown, to a cancelled caller as to any 
                 co_await weft::sleep_for(1s);
                 throw weft::failure(weft::failure_kind::rejected, "no");
             };
-            std::exception_ptr e;
-            try {
-                co_await weft::shielded(5s, fails());
-            } catch (...) {
-                e = std::current_exception();
-            }
-            seen = outcome_of(e);
+            weft::result<void> outcome;
+            co_await weft::shielded(5s, fails(), outcome);
+            if (!outcome) seen = weft::to_string(outcome.error().kind());
         });
         m.advance(10s);
         CHECK(seen == "rejected");
@@ -90,7 +86,9 @@ TEST_CASE("for at most the limit") {
     started s;
     s.start(m.io.get_executor(), [&]() -> awaitable<void> {
         s.cancel();
-        co_await weft::shielded(2s, pause(1h));
+        weft::result<void> outcome;
+        co_await weft::shielded(2s, pause(1h), outcome);
+        outcome.value();
     });
     const auto begin = m.clock.now();
     while (!s.done()) m.advance(4ms);
@@ -102,7 +100,7 @@ TEST_CASE("for at most the limit") {
 TEST_CASE("a value is put where it is wanted") {
     machine m;
     started s;
-    std::optional<std::unique_ptr<int>> v;
+    std::optional<weft::result<std::unique_ptr<int>>> v;
     s.start(m.io.get_executor(), [&]() -> awaitable<void> {
         s.cancel();
         const auto gives = []() -> awaitable<std::unique_ptr<int>> {
@@ -113,19 +111,31 @@ TEST_CASE("a value is put where it is wanted") {
     });
     m.advance(5s);
     REQUIRE(v);
-    CHECK(**v == 4);
+    REQUIRE(*v);
+    CHECK(***v == 4);
 }
 
-TEST_CASE("shielded work is an awaitable too, for who is not cancelled") {
+TEST_CASE("work that was to give a value and fails gives its failure") {
+    machine m;
+    std::optional<weft::result<std::unique_ptr<int>>> v;
+    run_in(m, [&]() -> awaitable<void> {
+        const auto fails = []() -> awaitable<std::unique_ptr<int>> {
+            co_await weft::sleep_for(1s);
+            throw weft::failure(weft::failure_kind::rejected, "no");
+        };
+        co_await weft::shielded(5s, fails(), v);
+    });
+    REQUIRE(v);
+    REQUIRE(!*v);
+    CHECK(v->error().kind() == weft::failure_kind::rejected);
+}
+
+TEST_CASE("an outcome is set anew by each work") {
     machine m;
     run_in(m, [&]() -> awaitable<void> {
-        awaitable<void> stored = weft::shielded(5s, pause(1s));
-        co_await std::move(stored);
-        awaitable<void> racer = weft::shielded(5s, pause(2s));
-        const auto begin = m.clock.now();
-        const auto r = co_await weft::when_any(pause(1s), std::move(racer));
-        CHECK(r.index == 0);
-        CHECK(m.clock.now() - begin == 2s);  // the loser could not be stopped
+        weft::result<void> outcome = weft::failure(weft::failure_kind::internal, "an older one");
+        co_await weft::shielded(5s, pause(1s), outcome);
+        CHECK(outcome);
     });
 }
 
@@ -137,7 +147,8 @@ TEST_CASE("work that is never awaited never runs") {
         co_return;
     };
     {
-        [[maybe_unused]] const auto unused = weft::shielded(1s, work());
+        weft::result<void> outcome;
+        [[maybe_unused]] const auto unused = weft::shielded(1s, work(), outcome);
     }
     m.settle();
     CHECK(!began);
@@ -152,7 +163,8 @@ TEST_CASE("a context that ends during shielded work destroys it") {
             m.io,
             [kept = std::move(watched)]() -> awaitable<void> {
                 weft::event never;
-                co_await weft::shielded(1h, never.wait());
+                weft::result<void> outcome;
+                co_await weft::shielded(1h, never.wait(), outcome);
             },
             [](std::exception_ptr) {});
         m.settle();
@@ -170,7 +182,9 @@ TEST_CASE("on a thread pool without a strand") {
             for (int i = 0; i < 100; ++i) {
                 weft::event e;
                 e.set();
-                co_await weft::shielded(5s, e.wait());
+                weft::result<void> outcome;
+                co_await weft::shielded(5s, e.wait(), outcome);
+                outcome.value();
             }
             done = true;
         },

@@ -41,13 +41,15 @@ struct local_endpoint {
 }  // namespace weft::net
 
 template <>
-struct fmt::formatter<weft::net::peer_endpoint> : fmt::formatter<std::string_view> {
+struct fmt::formatter<weft::net::peer_endpoint> {
+    static constexpr auto parse(fmt::format_parse_context& in) { return in.begin(); }
     fmt::format_context::iterator format(const weft::net::peer_endpoint& e,
                                          fmt::format_context& out) const;
 };
 
 template <>
-struct fmt::formatter<weft::net::local_endpoint> : fmt::formatter<std::string_view> {
+struct fmt::formatter<weft::net::local_endpoint> {
+    static constexpr auto parse(fmt::format_parse_context& in) { return in.begin(); }
     fmt::format_context::iterator format(const weft::net::local_endpoint& e,
                                          fmt::format_context& out) const;
 };

@@ -9,6 +9,7 @@
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
 
+#include <concepts>
 #include <type_traits>
 #include <utility>
 
@@ -17,8 +18,10 @@ namespace weft {
 /// An executor with the promise that what runs on it runs one at a time. Made by single_threaded().
 class serial_executor {
   public:
-    explicit serial_executor(boost::asio::any_io_executor inner) noexcept
-        : inner_(std::move(inner)) {}
+    /// Of an any_io_executor and of nothing that converts to one: else Asio's question whether this
+    /// is an executor asks itself.
+    template <std::same_as<boost::asio::any_io_executor> Executor>
+    explicit serial_executor(Executor inner) noexcept : inner_(std::move(inner)) {}
 
     template <class Property>
         requires boost::asio::can_query<const boost::asio::any_io_executor&, Property>::value

@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <weft/core/attempt.hpp>
 #include <weft/core/awaitable.hpp>
 #include <weft/core/config.hpp>
 #include <weft/core/failure.hpp>
@@ -24,23 +25,21 @@ namespace weft {
 ///
 /// It is no awaitable<void>, because Asio lets a cancelled coroutine await none. Asio's promise
 /// calls it instead with the suspended coroutine (as it calls the operations of use_awaitable), and
-/// resumes it when the work has ended; a failure is thrown at the end of the co_await expression.
+/// resumes it when the work has ended.
 class [[nodiscard]] shielded_work {
   public:
-    shielded_work(detail::limit l, awaitable<void> work) noexcept
-        : limit_(l), work_(std::move(work)) {}
+    using report = void (*)(void* outcome, std::exception_ptr thrown) noexcept;
+
+    shielded_work(detail::limit l, awaitable<void> work, report to, void* outcome) noexcept
+        : limit_(l), work_(std::move(work)), report_(to), outcome_(outcome) {}
     /// Only before it is awaited.
     shielded_work(shielded_work&& other) noexcept
-        : limit_(other.limit_), work_(std::move(other.work_)) {}
+        : limit_(other.limit_),
+          work_(std::move(other.work_)),
+          report_(other.report_),
+          outcome_(other.outcome_) {}
     shielded_work& operator=(shielded_work&&) = delete;
-    /// Throws what the work threw.
-    ~shielded_work() noexcept(false);
-
-    /// As an awaitable<void>, for who wants to store it, or to race it. A cancelled coroutine
-    /// cannot await that.
-    operator awaitable<void>() && {  // NOLINT(google-explicit-constructor)
-        return awaited(std::move(*this));
-    }
+    ~shielded_work();
 
     /// For Asio's promise.
     template <class Frame>
@@ -57,11 +56,12 @@ class [[nodiscard]] shielded_work {
   private:
     struct running;
 
-    static awaitable<void> awaited(shielded_work self);
     void start(boost::asio::any_io_executor executor, detail::resume_handle coroutine);
 
     detail::limit limit_;
     awaitable<void> work_;
+    report report_;
+    void* outcome_;
     running* running_ = nullptr;
 };
 
@@ -70,25 +70,40 @@ class [[nodiscard]] shielded_work {
 ///
 ///     std::exception_ptr e;
 ///     try { co_await serve(stream); } catch (...) { e = std::current_exception(); }
-///     co_await shielded(2s, stream.shutdown_send());      // also when we are being cancelled
+///     result<void> said;
+///     co_await shielded(2s, stream.shutdown_send(), said);  // also when we are being cancelled
 ///     if (e) std::rethrow_exception(e);
+///     said.value();                                         // throws what the last words threw
 ///
-/// Throws what `work` throws, or a failure of kind timeout when the limit, counted from the start,
-/// has run out and `work` was cancelled and joined. The cancellation of the caller stays as it was:
-/// its next co_await throws operation_aborted. Runs on the caller's executor (on a strand if that
-/// is not serial). Costs a child coroutine and a wheel entry.
-inline shielded_work shielded(
-    clock::duration limit, awaitable<void> work,
-    std::source_location where = std::source_location::current()) noexcept {
-    return shielded_work(detail::limit(limit, where), std::move(work));
+/// Throws nothing: `outcome` gets what `attempt` would give, that is the failure `work` threw, or
+/// one of kind timeout when the limit, counted from the start, has run out and `work` was cancelled
+/// and joined. It must be given, so that none is lost by accident: a cancelled coroutine has
+/// something else to throw. The cancellation of the caller stays as it was: its next co_await throws
+/// operation_aborted. Runs on the caller's executor (on a strand if that is not serial). Costs a
+/// child coroutine and a wheel entry.
+shielded_work shielded(clock::duration limit, awaitable<void> work, result<void>& outcome,
+                       std::source_location where = std::source_location::current()) noexcept;
+
+namespace detail {
+
+template <class T>
+awaitable<void> keep(awaitable<T> work, std::optional<result<T>>& outcome) {
+    T value = co_await std::move(work);
+    outcome.emplace(std::move(value));
 }
 
-/// The same for work that gives a value, which is put into `result`; `result` stays as it is when
-/// it throws.
+}  // namespace detail
+
+/// The same for work that gives a value. `outcome` is set when this has been awaited.
 template <class T>
-shielded_work shielded(clock::duration limit, awaitable<T> work, std::optional<T>& result,
+shielded_work shielded(clock::duration limit, awaitable<T> work, std::optional<result<T>>& outcome,
                        std::source_location where = std::source_location::current()) {
-    return shielded_work(detail::limit(limit, where), detail::store(std::move(work), result));
+    constexpr auto report = [](void* to, std::exception_ptr thrown) noexcept {
+        if (thrown)
+            static_cast<std::optional<result<T>>*>(to)->emplace(failure::from(std::move(thrown)));
+    };
+    return shielded_work(detail::limit(limit, where), detail::keep(std::move(work), outcome),
+                         report, &outcome);
 }
 
 }  // namespace weft
