@@ -6,7 +6,7 @@
 #include <weft/weft.hpp>
 
 #include <boost/asio/this_coro.hpp>
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <string>
