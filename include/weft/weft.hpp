@@ -30,13 +30,17 @@
 #include <weft/io/stream.hpp>
 #include <weft/layer/log_slow.hpp>
 #include <weft/layer/timeout.hpp>
+#include <weft/net/listener.hpp>
 #include <weft/net/serve.hpp>
 #include <weft/net/tcp.hpp>
 #include <weft/runtime/channel.hpp>
 #include <weft/runtime/event.hpp>
+#include <weft/runtime/executor.hpp>
+#include <weft/runtime/graceful.hpp>
 #include <weft/runtime/mutex.hpp>
 #include <weft/runtime/race.hpp>
 #include <weft/runtime/run.hpp>
+#include <weft/runtime/run_on.hpp>
 #include <weft/runtime/runtime.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/semaphore.hpp>
