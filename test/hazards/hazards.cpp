@@ -6,8 +6,8 @@
 //     hazards wrong NAME      runs into the trap: AddressSanitizer stops it, or it exits with 1
 //     hazards names           the names of the traps
 //
-// hazards.py lets a build with AddressSanitizer run into each. The strings are long, so that they lie
-// on the heap and are seen to be gone.
+// hazards.py lets a build with AddressSanitizer run into each. The strings are long, so that they
+// lie on the heap and are seen to be gone.
 
 #include <weft/testing.hpp>
 #include <weft/weft.hpp>
