@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -27,8 +28,8 @@ constexpr std::string_view usage =
     "  --bind HOST:PORT   an IP address, * or localhost; port 0: the system chooses one\n"
     "  --threads N        one event loop and one listener each; 1 by default\n"
     "  --max-body BYTES   http-test answers 413 to a larger body; 16 GiB by default\n"
-    "Serves until SIGINT or SIGTERM, then lets requests be finished for at most 10 s; a second\n"
-    "signal stops at once.\n";
+    "Serves until SIGINT or SIGTERM, then lets requests be finished for at most 10 s (echo and\n"
+    "discard: 1 s); a second signal stops at once.\n";
 
 struct serve_arguments {
     std::string what;
@@ -57,6 +58,7 @@ awaitable<void> server(const serve_arguments& arguments) {
     }
     net::serve_options options;
     options.on_listening = print_address;
+    options.drain = std::chrono::seconds(1);  // they have no response to finish
     // A peer that resets its connection is no news for an echo.
     options.on_failure = [](const failure& f) {
         if (f.kind() != failure_kind::unavailable && f.kind() != failure_kind::cancelled)

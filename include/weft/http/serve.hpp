@@ -22,14 +22,16 @@ struct serve_options {
     std::chrono::milliseconds drain = std::chrono::seconds(10);
     /// Called once it listens, with the real port.
     std::function<void(const net::endpoint&)> on_listening = {};
-    /// What went wrong inside, one connection at a time; the default writes one line to stderr.
+    /// What went wrong inside: an application that threw without a status in mind (the client sees
+    /// 500), a connection that failed. Several threads may call it at once. The default writes one
+    /// line to stderr.
     std::function<void(const failure&)> on_failure = {};
     /// Connections that may live at once, on all cores together; then accepting waits. Zero: no
     /// limit.
     std::size_t max_connections = 0;
     /// Connections that the operating system holds until they are accepted.
     int backlog = 4096;
-    /// The limits of HTTP.
+    /// The limits of HTTP, and its observer.
     server_options http = {};
 };
 
