@@ -47,7 +47,7 @@ h1_server_connection::h1_server_connection(io::stream connection, any_app app,
       options_(*shared_options_),
       limits_(limits_of(options_)),
       decoder_(limits_),
-      inbound_(*this, {options_.body_timeout, options_.min_body_rate}),
+      inbound_(*this, {options_.body_timeout, options_.min_body_rate, true}),
       report_(stream().extensions(), options_.on_failure) {
     write_timeout = options_.write_timeout;
     inbound_.on_release = [this] { watch_peer(); };

@@ -240,6 +240,15 @@ class weft_serve(unittest.TestCase):
         self.assertEqual(self.exchange(at, b'x' * 1_000_000), b'')
         self.assertEqual(at.stop(), (0, ''))
 
+    def test_an_idle_connection_does_not_keep_echo_from_ending(self):
+        at = server('echo')
+        with at.connect() as s:
+            s.sendall(b'x')
+            self.assertEqual(s.recv(1), b'x')
+            start = time.monotonic()
+            self.assertEqual(at.stop(), (0, ''))
+            self.assertLess(time.monotonic() - start, 5)
+
     def test_headers_come_back_in_order_as_json(self):
         at = server('http-test')
         answer = self.exchange(at, b'GET /headers HTTP/1.1\r\nhOst: a\r\nB: caf\xe9 "q"\\\r\nb: 2\r\n\r\n')

@@ -47,14 +47,14 @@ struct option {
     bool takes_value;
 };
 constexpr std::array options{
-    option{'X', "request", true},       option{'I', "head", false},
-    option{'H', "header", true},        option{'d', "data", true},
-    option{0, "data-ascii", true},      option{0, "data-raw", true},
-    option{0, "data-binary", true},     option{'o', "output", true},
-    option{'i', "include", false},      option{'v', "verbose", false},
-    option{'s', "silent", false},       option{'S', "show-error", false},
-    option{'f', "fail", false},         option{'m', "max-time", true},
-    option{0, "connect-timeout", true}, option{'h', "help", false},
+    option{'X', "request", true},     option{'I', "head", false},
+    option{'H', "header", true},      option{'d', "data", true},
+    option{0, "data-raw", true},      option{0, "data-binary", true},
+    option{'o', "output", true},      option{'i', "include", false},
+    option{'v', "verbose", false},    option{'s', "silent", false},
+    option{'S', "show-error", false}, option{'f', "fail", false},
+    option{'m', "max-time", true},    option{0, "connect-timeout", true},
+    option{'h', "help", false},
 };
 
 /// Seconds as curl takes them: "2", "0.5".
@@ -128,7 +128,7 @@ void apply(send_arguments& a, std::string_view name, std::string_view value) {
         head_only(a);
     else if (name == "header")
         add_header(a, value);
-    else if (name == "data" || name == "data-ascii")
+    else if (name == "data")
         add_data(a, value, data_kind::form);
     else if (name == "data-raw")
         add_data(a, value, data_kind::raw);

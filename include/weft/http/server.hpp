@@ -34,8 +34,8 @@ struct server_options {
     /// A body larger than this is answered 413, as soon as its size is known.
     std::uint64_t max_body = 64 * 1024 * 1024;
 
-    /// From the first byte of a request to the end of its head: however slowly they trickle in.
-    /// Then 408.
+    /// From the first byte of a request to the end of its
+    /// head: however slowly they trickle in. Then 408.
     std::chrono::milliseconds header_timeout = std::chrono::seconds(10);
     /// How long a kept connection waits for its next request.
     std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
@@ -65,9 +65,9 @@ struct server_options {
     std::function<void(const failure&)> on_failure = {};
 };
 
-/// Serves an application over connections: a service from io::stream to void, which an acceptor, a
-/// test or your own code calls once for each connection. HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC
-/// 9112).
+/// Serves an application over connections: a service from io::stream
+/// to void, which an acceptor, a test or your own code calls once
+/// for each connection. HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC 9112).
 ///
 ///     http::server server(log_slow(200ms) >> app);
 ///     co_await server.serve(std::move(stream));        // until the connection ends
@@ -107,8 +107,8 @@ class server {
     std::shared_ptr<state> state_;
 };
 
-/// A failure may carry this detail: the status that a server answers with when an application
-/// throws it.
+/// A failure may carry this detail: the status that a
+/// server answers with when an application throws it.
 ///
 ///     throw failure(failure_kind::invalid_input, "no such shop").detail(http::answer_with{404});
 struct answer_with {
