@@ -257,7 +257,7 @@ request h1_server_connection::make_request(request_facts& facts) {
     extensions facts_of_request;
     facts_of_request.set_ingress(stream().extensions().link());
     request r(std::move(head), std::move(content), std::move(facts_of_request));
-    if (report_.listens()) report_.begin(r);
+    report_.begin(r);
     return r;
 }
 

@@ -32,10 +32,10 @@ server_report::~server_report() {
     if (listens_) connections.add(store_, -1);
 }
 
-void server_report::begin(const request& r) {
-    // Before the application has it: what it threw is told with the call, and then the request is
-    // gone.
-    call_ = r.call_name();
+void server_report::keep_call(const request& r) {
+    // What request::call_name gives, into memory that is there already. Now, because the request is
+    // gone when the application has thrown.
+    call_.assign(r.method().text()).append(" ").append(r.path());
 }
 
 void server_report::count_request(http::status s) const {
@@ -46,14 +46,14 @@ void server_report::threw(const failure& f, http::status s) const {
     if (listens_)
         log(store_, severity_of(s), "the application failed",
             {{"call", call_}, {status_code, s.code()}, {"error", f.what()}});
-    if (told_ && s == status::internal_server_error) told_(f);
+    if (told_ && s == status::internal_server_error) told_(failure(f).with("call", call_));
 }
 
 void server_report::broke_off(const failure& f) const {
     if (listens_)
         log(store_, severity::error, "the body of a response broke off",
             {{"call", call_}, {"error", f.what()}});
-    if (told_) told_(f);
+    if (told_) told_(failure(f).with("call", call_));
 }
 
 void server_report::refused(http::status s, std::string_view why) const {

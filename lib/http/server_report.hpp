@@ -21,10 +21,10 @@ class server_report {
     server_report& operator=(const server_report&) = delete;
     ~server_report();
 
-    [[nodiscard]] bool listens() const noexcept { return listens_; }
-
-    /// The request that the next three are about, while anybody listens.
-    void begin(const request& r);
+    /// The request that the next three are about.
+    void begin(const request& r) {
+        if (listens_ || told_) keep_call(r);
+    }
     void answered(http::status s) const {
         if (listens_) count_request(s);
     }
@@ -36,6 +36,7 @@ class server_report {
     void refused(http::status s, std::string_view why) const;
 
   private:
+    void keep_call(const request& r);
     void count_request(http::status s) const;
 
     const std::function<void(const failure&)>& told_;

@@ -104,6 +104,8 @@ TEST_CASE("on_failure learns what no application foresaw, and nothing else") {
     answer_to(get, breaks, options);
     REQUIRE(told.size() == 1);
     CHECK(has(told[0], "no more shoes"));
+    CHECK(has(told[0], "GET /cart"));
+    CHECK(!has(told[0], "4111"));
 }
 
 TEST_CASE("on_failure learns of a body that its application could not make to the end") {

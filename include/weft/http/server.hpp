@@ -60,8 +60,9 @@ struct server_options {
     /// default: then one that the stream brought with it is told, or nobody.
     weft::observer observe = {};
     /// Called with what an application threw without a status in mind, which the client sees as a
-    /// 500 or as a body that breaks off. Called where the connection runs, so by several threads at
-    /// once on a weft::runtime. None by default; http::serve sets its own on_failure here.
+    /// 500 or as a body that breaks off; its context has the call ("GET /cart"). Called where the
+    /// connection runs, so by several threads at once on a weft::runtime. None by default;
+    /// http::serve sets its own on_failure here.
     std::function<void(const failure&)> on_failure = {};
 };
 

@@ -78,9 +78,9 @@ class [[nodiscard]] shielded_work {
 /// Throws nothing: `outcome` gets what `attempt` would give, that is the failure `work` threw, or
 /// one of kind timeout when the limit, counted from the start, has run out and `work` was cancelled
 /// and joined. It must be given, so that none is lost by accident: a cancelled coroutine has
-/// something else to throw. The cancellation of the caller stays as it was: its next co_await throws
-/// operation_aborted. Runs on the caller's executor (on a strand if that is not serial). Costs a
-/// child coroutine and a wheel entry.
+/// something else to throw. The cancellation of the caller stays as it was: its next co_await
+/// throws operation_aborted. Runs on the caller's executor (on a strand if that is not serial).
+/// Costs a child coroutine and a wheel entry.
 shielded_work shielded(clock::duration limit, awaitable<void> work, result<void>& outcome,
                        std::source_location where = std::source_location::current()) noexcept;
 
