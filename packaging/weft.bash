@@ -4,7 +4,7 @@ _weft() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words=
     COMPREPLY=()
     case $previous in
-    -o | --data-binary | -d)
+    -o | --output | --data-binary | -d | --data)
         compopt -o filenames 2>/dev/null
         # After @ comes the name of a file.
         if [[ $current == @* ]]; then
@@ -15,14 +15,15 @@ _weft() {
         return
         ;;
     --bind) words="127.0.0.1:8080 0.0.0.0:8080 [::1]:8080" ;;
-    -X) words="GET HEAD POST PUT PATCH DELETE OPTIONS" ;;
-    -H | --threads | --max-time | --connect-timeout) return ;;
+    -X | --request) words="GET HEAD POST PUT PATCH DELETE OPTIONS" ;;
+    -H | --header | --data-raw | --threads | --max-body | -m | --max-time | --connect-timeout) return ;;
     *)
         case ${COMP_WORDS[1]}:$COMP_CWORD in
         *:1) words="serve send --help --version" ;;
         serve:2) words="http-test echo discard" ;;
-        serve:*) words="--bind --threads" ;;
-        send:*) words="-X -H -d --data-binary -o -i -v -s -f --max-time --connect-timeout --help http://" ;;
+        serve:*) words="--bind --threads --max-body --help" ;;
+        send:*) words="-X --request -I --head -H --header -d --data --data-raw --data-binary -o --output -i
+            --include -v --verbose -s --silent -S --show-error -f --fail -m --max-time --connect-timeout --help http://" ;;
         esac
         ;;
     esac

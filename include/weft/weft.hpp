@@ -1,8 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Everything from core to http: what the examples include. A larger program includes the headers
-// that it uses.
+// Everything from core to http: what the examples include.
+// A larger program includes the headers that it uses.
 
 #include <weft/core/any_service.hpp>
 #include <weft/core/attempt.hpp>

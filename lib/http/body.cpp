@@ -26,12 +26,14 @@ awaitable<std::optional<weft::bytes>> ready(weft::bytes content) {
     co_return content;
 }
 
-[[noreturn]] void too_large(std::size_t limit) {
-    throw failure(failure_kind::rejected, "the body is larger than allowed")
+failure over(std::size_t limit) {
+    return failure(failure_kind::rejected, "the body is larger than allowed")
         .with("limit", static_cast<long long>(limit));
 }
 
 }  // namespace
+
+failure body::source::too_large(std::size_t limit) const { return over(limit); }
 
 awaitable<std::optional<weft::bytes>> body::next() {
     if (source* s = from()) return s->next();
@@ -39,15 +41,16 @@ awaitable<std::optional<weft::bytes>> body::next() {
 }
 
 awaitable<weft::bytes> body::read_all(std::size_t limit) {
-    if (const auto known = size(); known && *known > limit) too_large(limit);
+    const auto refuse = [&] { throw from() ? from()->too_large(limit) : over(limit); };
+    if (const auto known = size(); known && *known > limit) refuse();
     std::optional<weft::bytes> first = co_await next();
     if (!first) co_return weft::bytes();
-    if (first->size() > limit) too_large(limit);
+    if (first->size() > limit) refuse();
     std::optional<weft::bytes> chunk = co_await next();
     if (!chunk) co_return std::move(*first);
     std::string all(first->view());
     while (chunk) {
-        if (chunk->size() > limit - all.size()) too_large(limit);
+        if (chunk->size() > limit - all.size()) refuse();
         all.append(chunk->view());
         chunk = co_await next();
     }

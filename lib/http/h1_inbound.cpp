@@ -25,7 +25,11 @@ class h1_inbound::source final : public body::source {
   public:
     source(std::shared_ptr<h1_pump> keep, h1_inbound& inbound, std::uint64_t serial,
            std::optional<std::uint64_t> size)
-        : keep_(std::move(keep)), inbound_(&inbound), serial_(serial), left_(size) {}
+        : keep_(std::move(keep)),
+          inbound_(&inbound),
+          serial_(serial),
+          left_(size),
+          of_request_(inbound.options_.of_requests) {}
 
     ~source() override {
         if (inbound_->serial_.load(std::memory_order_acquire) != serial_) return;
@@ -49,6 +53,11 @@ class h1_inbound::source final : public body::source {
         co_return std::move(piece.data);
     }
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override { return left_; }
+    [[nodiscard]] failure too_large(std::size_t limit) const override {
+        failure f = body::source::too_large(limit);
+        if (!of_request_) return f;
+        return std::move(f).detail(answer_with{status::content_too_large});
+    }
     [[nodiscard]] headers* trailers() noexcept override {
         return trailers_.empty() ? nullptr : &trailers_;
     }
@@ -59,6 +68,7 @@ class h1_inbound::source final : public body::source {
     std::uint64_t serial_;
     std::optional<std::uint64_t> left_;
     bool ended_ = false;
+    bool of_request_;
     headers trailers_;
 };
 
@@ -131,7 +141,8 @@ h1_inbound::piece h1_inbound::step() {
                 fail(failure(failure_kind::protocol,
                              "the body is refused: " + decoder_.error().message())
                          .with("reason", to_string(decoder_.error().why()))
-                         .detail(answer_with{decoder_.error().status()}));
+                         .detail(
+                             answer_with{blame(decoder_.error().status(), status::bad_gateway)}));
             case h1::body_step::event::need_more:
                 break;
         }
@@ -159,7 +170,7 @@ void h1_inbound::check_rate() {
              .in(failure_domain::transport)
              .with("received", static_cast<long long>(delivered_))
              .with("seconds", seconds)
-             .detail(answer_with{status::request_timeout}));
+             .detail(answer_with{blame(status::request_timeout, status::gateway_timeout)}));
 }
 
 awaitable<h1_inbound::pulled> h1_inbound::pull_here(std::uint64_t serial) {
@@ -204,7 +215,7 @@ awaitable<h1_inbound::pulled> h1_inbound::pull_here(std::uint64_t serial) {
                      .in(failure_domain::transport)
                      .with("limit_ms", options_.timeout.count())
                      .with("received", static_cast<long long>(delivered_))
-                     .detail(answer_with{status::request_timeout}));
+                     .detail(answer_with{blame(status::request_timeout, status::gateway_timeout)}));
         waited_ += pump_.context().clock().now() - from;
         check_rate();
     }

@@ -25,6 +25,7 @@ class h1_inbound {
     struct options {
         std::chrono::milliseconds timeout{30'000};  ///< between two pieces
         std::uint64_t min_rate = 0;                 ///< bytes a second, after `timeout` of waiting
+        bool of_requests = false;  ///< a server's: what is wrong with it is its client's fault
     };
 
     h1_inbound(h1_pump& pump, options o) : pump_(pump), options_(o) {}
@@ -78,6 +79,11 @@ class h1_inbound {
     awaitable<pulled> pull_here(std::uint64_t serial);
     [[noreturn]] void fail(failure f);
     void check_rate();
+    /// What a server answers whose application lets the failure pass: for a request's body the
+    /// first; for a response's, which the application asked for as a client, the second.
+    [[nodiscard]] http::status blame(http::status ours, http::status upstream) const noexcept {
+        return options_.of_requests ? ours : upstream;
+    }
 
     h1_pump& pump_;
     options options_;

@@ -40,14 +40,16 @@ h1::limits limits_of(const server_options& o) {
 }  // namespace
 
 h1_server_connection::h1_server_connection(io::stream connection, any_app app,
-                                           const server_options& options)
+                                           std::shared_ptr<const server_options> options)
     : h1_pump(std::move(connection)),
       app_(std::move(app)),
-      options_(options),
-      limits_(limits_of(options)),
+      shared_options_(std::move(options)),
+      options_(*shared_options_),
+      limits_(limits_of(options_)),
       decoder_(limits_),
-      inbound_(*this, {options.body_timeout, options.min_body_rate}) {
-    write_timeout = options.write_timeout;
+      inbound_(*this, {options_.body_timeout, options_.min_body_rate, true}),
+      report_(stream().extensions(), options_.on_failure) {
+    write_timeout = options_.write_timeout;
     inbound_.on_release = [this] { watch_peer(); };
 }
 
@@ -254,7 +256,9 @@ request h1_server_connection::make_request(request_facts& facts) {
         inbound_.hold_until_pulled();
     extensions facts_of_request;
     facts_of_request.set_ingress(stream().extensions().link());
-    return request(std::move(head), std::move(content), std::move(facts_of_request));
+    request r(std::move(head), std::move(content), std::move(facts_of_request));
+    report_.begin(r);
+    return r;
 }
 
 void h1_server_connection::begin_handling() {
@@ -270,6 +274,7 @@ void h1_server_connection::begin_handling() {
 response h1_server_connection::answer_to(std::exception_ptr thrown) {
     const failure f = failure::from(std::move(thrown));
     const http::status s = status_of(f);
+    report_.threw(f, s);
     response answer = text(std::string(s.reason()) + "\n", s);
     if (auto wait = f.retry_after()) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(*wait).count();
@@ -291,6 +296,7 @@ void h1_server_connection::append_head(const response& r, h1::framing framing, h
 void h1_server_connection::reject(const http::status& s, std::string_view why) {
     phase_ = phase::closing;
     keep_alive_ = false;
+    report_.refused(s, why);
     response r = text(std::string(why) + "\n", s);
     append_head(r, h1::framing::sized(r.body().size().value_or(0)), h1::connection::close);
     out.append(*r.body().in_memory());
@@ -334,6 +340,7 @@ std::optional<h1::framing> h1_server_connection::begin_response(const response& 
     // sent any more.
     if (inbound_.is_open() && inbound_.is_held()) inbound_.let_continue();
     append_head(r, framing, say);
+    report_.answered(s);
     const weft::bytes* whole = r.body().in_memory();
     if (content && !whole) return framing;
     phase_ = phase::sending;  // nothing is left that could be cancelled
@@ -373,7 +380,12 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
         thrown = std::current_exception();
     }
     phase_ = phase::sending;
-    if (thrown) co_return false;
+    if (thrown) {
+        // A body that is made of the request's breaks off with it.
+        if (!cancelled_ && !stopping_ && !inbound_.failed())
+            report_.broke_off(failure::from(std::move(thrown)));
+        co_return false;
+    }
     if (framing.how == h1::framing::kind::length && left != 0) co_return false;
     if (chunked) {
         if (const headers* trailers = content.trailers())

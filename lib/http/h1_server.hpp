@@ -4,6 +4,7 @@
 #include "date.hpp"
 #include "h1_inbound.hpp"
 #include "h1_pump.hpp"
+#include "server_report.hpp"
 #include <weft/core/awaitable.hpp>
 #include <weft/http/h1/body.hpp>
 #include <weft/http/h1/decoder.hpp>
@@ -26,7 +27,8 @@ namespace weft::http::detail {
 /// its own, because a peer that goes away cancels the handler, which runs inside it.
 class h1_server_connection final : public h1_pump {
   public:
-    h1_server_connection(io::stream connection, any_app app, const server_options& options);
+    h1_server_connection(io::stream connection, any_app app,
+                         std::shared_ptr<const server_options> options);
 
     /// Until the connection is closed. Called once. Never throws for what the peer did.
     awaitable<void> serve();
@@ -70,7 +72,7 @@ class h1_server_connection final : public h1_pump {
     found next_head(head_limits& limits);
     request make_request(request_facts& facts);
     void begin_handling();
-    static response answer_to(std::exception_ptr thrown);
+    response answer_to(std::exception_ptr thrown);
     std::optional<h1::framing> begin_response(const response& r, const request_facts& facts);
     void reject(const http::status& s, std::string_view why);
     void append_head(const response& r, h1::framing framing, h1::connection say);
@@ -80,11 +82,13 @@ class h1_server_connection final : public h1_pump {
     void cancel_handler();
 
     any_app app_;
-    const server_options options_;
+    const std::shared_ptr<const server_options> shared_options_;
+    const server_options& options_;
     h1::limits limits_;
     h1::request_decoder decoder_;
     h1_inbound inbound_;
     date_text date_;
+    server_report report_;
 
     boost::asio::cancellation_signal signal_;
     phase phase_ = phase::head;

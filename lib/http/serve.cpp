@@ -1,11 +1,23 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include <weft/http/serve.hpp>
 
+#include <fmt/core.h>
+
+#include <cstdio>
 #include <utility>
 
 namespace weft::http::detail {
 
+namespace {
+
+void tell_stderr(const failure& f) { fmt::print(stderr, "weft: a request failed: {}\n", f.what()); }
+
+}  // namespace
+
 awaitable<void> serve(std::string address, app_factory make, serve_options options) {
+    if (!options.http.on_failure)
+        options.http.on_failure =
+            options.on_failure ? options.on_failure : std::function(tell_stderr);
     net::serve_options transport;
     transport.drain = options.drain;
     transport.on_listening = std::move(options.on_listening);

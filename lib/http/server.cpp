@@ -11,7 +11,7 @@
 namespace weft::http {
 
 struct server::state {
-    state(any_app a, server_options o) : app(std::move(a)), options(o) {}
+    state(any_app a, server_options o) : app(std::move(a)), options(std::move(o)) {}
 
     const any_app app;
     const server_options options;
@@ -35,12 +35,14 @@ struct server::state {
 };
 
 server::server(any_app app, server_options options, int)
-    : state_(std::make_shared<state>(std::move(app), options)) {}
+    : state_(std::make_shared<state>(std::move(app), std::move(options))) {}
 
 awaitable<void> server::serve(io::stream connection) const {
     auto state = state_;
-    auto made = std::make_shared<detail::h1_server_connection>(std::move(connection), state->app,
-                                                               state->options);
+    if (state->options.observe) connection.extensions().insert(state->options.observe);
+    auto made = std::make_shared<detail::h1_server_connection>(
+        std::move(connection), state->app,
+        std::shared_ptr<const server_options>(state, &state->options));
     struct entry {
         entry(std::shared_ptr<server::state> s,
               const std::shared_ptr<detail::h1_server_connection>& c)

@@ -223,6 +223,44 @@ TEST_CASE("a body larger than allowed is answered 413") {
     CHECK(count(late, "HTTP/1.1") == 1);
 }
 
+TEST_CASE("a body larger than its handler takes is answered 413") {
+    auto app = [](http::request r) -> awaitable<http::response> {
+        co_return http::text(co_await r.body().text(10));
+    };
+    const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    CHECK(answer_to(post(10) + "0123456789", app).starts_with("HTTP/1.1 200"));
+    CHECK(answer_to(post(11) + "0123456789a", app).starts_with("HTTP/1.1 413"));
+    CHECK(answer_to(chunked + "6\r\n012345\r\n5\r\n6789a\r\n0\r\n\r\n", app)
+              .starts_with("HTTP/1.1 413"));
+}
+
+TEST_CASE("what is wrong with another server's response is not blamed on the client") {
+    struct row {
+        std::string said;
+        std::string status;
+    };
+    const std::string ok = "HTTP/1.1 200 OK\r\n";
+    const row rows[] = {
+        {ok + "Transfer-Encoding: chunked\r\n\r\nx\r\n", "502"},
+        {ok + "Content-Length: 5\r\n\r\nab", "504"},        // and nothing more
+        {ok + "Content-Length: 5000000\r\n\r\nab", "503"},  // more than the gateway takes
+    };
+    for (const row& r : rows) {
+        CAPTURE(r.said);
+        auto upstream = scripted([&r](peer& c) -> awaitable<void> {
+            co_await c.head();
+            co_await c.say(r.said);
+            co_await c.rest();
+        });
+        http::client client(upstream);
+        auto gateway = [&client](http::request) -> awaitable<http::response> {
+            http::response inner = co_await client.get("http://up.test/").send();
+            co_return http::text(co_await inner.body().text());
+        };
+        CHECK(answer_to(get, gateway).substr(9, 3) == r.status);
+    }
+}
+
 TEST_CASE("a malformed chunk is answered 400 and nothing after it is read") {
     auto app = [](http::request r) -> awaitable<http::response> {
         std::uint64_t n = co_await r.body().discard();

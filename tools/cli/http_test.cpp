@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -52,12 +53,27 @@ http::response only(std::string_view allowed) {
     return r;
 }
 
+/// JSON text is UTF-8, a field's value any bytes: what is not ASCII is taken for Latin-1 (RFC 9110
+/// 5.5), so that each byte can be told.
+std::string json_string(std::string_view text) {
+    std::string utf8;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80) {
+            utf8.push_back(c);
+        } else {
+            utf8.push_back(static_cast<char>(0xc0 | byte >> 6));
+            utf8.push_back(static_cast<char>(0x80 | (byte & 0x3f)));
+        }
+    }
+    return boost::json::serialize(boost::json::string(utf8));
+}
+
 http::response headers_as_json(const http::request& r) {
     std::string out = "[";
     for (auto [name, value, id] : r.headers()) {
         if (out.size() > 1) out += ",";
-        out += "[" + boost::json::serialize(boost::json::string(name)) + "," +
-               boost::json::serialize(boost::json::string(value)) + "]";
+        out += "[" + json_string(name) + "," + json_string(value) + "]";
     }
     out += "]";
     return http::json(std::move(out));
@@ -111,7 +127,11 @@ awaitable<http::response> http_test(http::request r) {
     if (what == "status") {
         if (*n < 200 || *n > 599)
             co_return http::text("a status is 200 to 599\n", http::status::bad_request);
-        co_return http::text(std::to_string(*n) + "\n", static_cast<int>(*n));
+        const http::status code(static_cast<int>(*n));
+        // 205 says that there is no content (RFC 9110 15.3.6).
+        if (code.forbids_content() || code == http::status::reset_content)
+            co_return http::response(code);
+        co_return http::text(std::to_string(*n) + "\n", code);
     }
     if (*n > 600'000)
         co_return http::text("a delay is at most 600000 ms\n", http::status::bad_request);

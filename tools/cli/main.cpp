@@ -14,7 +14,7 @@ constexpr std::string_view usage =
     "usage: weft COMMAND [ARGUMENTS]\n"
     "\n"
     "  weft serve http-test|echo|discard --bind HOST:PORT [--threads N]\n"
-    "      serves until SIGINT or SIGTERM; a second signal stops at once\n"
+    "      serves until SIGINT or SIGTERM; `weft serve --help` lists the routes\n"
     "  weft send [METHOD] URL [OPTIONS]\n"
     "      sends one HTTP request, with curl's options; `weft send --help` lists them\n"
     "  weft --version\n";

@@ -9,6 +9,8 @@
 #include <fmt/core.h>
 
 #include <charconv>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -17,10 +19,24 @@ namespace weft::cli {
 
 namespace {
 
+constexpr std::string_view usage =
+    "usage: weft serve http-test|echo|discard --bind HOST:PORT [OPTIONS]\n"
+    "  http-test   HTTP: GET /, ANY /method, POST /echo, POST /discard, GET /headers,\n"
+    "              GET /bytes/{n}, GET /stream/{n}, GET /status/{code}, GET /delay/{ms}\n"
+    "  echo        sends back what comes in, until the peer ends its side\n"
+    "  discard     reads everything and says nothing\n"
+    "  --bind HOST:PORT   an IP address, * or localhost; port 0: the system chooses one\n"
+    "  --threads N        one event loop and one listener each; 1 by default\n"
+    "  --max-body BYTES   http-test answers 413 to a larger body; 16 GiB by default\n"
+    "Serves until SIGINT or SIGTERM, then lets requests be finished for at most 10 s (echo and\n"
+    "discard: 1 s); a second signal stops at once.\n";
+
 struct serve_arguments {
     std::string what;
     std::string bind;
     unsigned threads = 1;
+    /// More than a server's default, because no route ever holds a body.
+    std::uint64_t max_body = std::uint64_t{16} * 1024 * 1024 * 1024;
 };
 
 int wrong(std::string_view why) {
@@ -37,10 +53,12 @@ awaitable<void> server(const serve_arguments& arguments) {
     if (arguments.what == "http-test") {
         http::serve_options options;
         options.on_listening = print_address;
+        options.http.max_body = arguments.max_body;
         return http::serve(arguments.bind, http_test, std::move(options));
     }
     net::serve_options options;
     options.on_listening = print_address;
+    options.drain = std::chrono::seconds(1);  // they have no response to finish
     // A peer that resets its connection is no news for an echo.
     options.on_failure = [](const failure& f) {
         if (f.kind() != failure_kind::unavailable && f.kind() != failure_kind::cancelled)
@@ -48,6 +66,12 @@ awaitable<void> server(const serve_arguments& arguments) {
     };
     if (arguments.what == "echo") return net::serve(arguments.bind, echo, std::move(options));
     return net::serve(arguments.bind, discard, std::move(options));
+}
+
+template <class Number>
+bool all_of(std::string_view text, Number& n) {
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
+    return ec == std::errc() && end == text.data() + text.size();
 }
 
 }  // namespace
@@ -63,12 +87,16 @@ int serve(std::span<char*> arguments) {
             wanted.bind = value();
         } else if (a == "--threads") {
             const std::string_view text = value();
-            const auto [end, ec] =
-                std::from_chars(text.data(), text.data() + text.size(), wanted.threads);
-            if (ec != std::errc() || end != text.data() + text.size() || wanted.threads == 0 ||
-                wanted.threads > 1024)
+            if (!all_of(text, wanted.threads) || wanted.threads == 0 || wanted.threads > 1024)
                 return wrong(
                     fmt::format("--threads takes a number from 1 to 1024, not '{}'", text));
+        } else if (a == "--max-body") {
+            const std::string_view text = value();
+            if (!all_of(text, wanted.max_body))
+                return wrong(fmt::format("--max-body takes a number of bytes, not '{}'", text));
+        } else if (a == "--help" || a == "-h") {
+            std::fwrite(usage.data(), 1, usage.size(), stdout);
+            return 0;
         } else if (a.starts_with("-") || !wanted.what.empty()) {
             return wrong(fmt::format("unexpected argument '{}'", a));
         } else {

@@ -21,9 +21,9 @@ namespace weft {
 ///     bytes world = whole.slice(6);               // shares it, no copy
 ///     co_await body.write(world);
 ///
-/// Copying and slicing count a reference (atomically) and never copy memory. A `bytes` may be
-/// handed between threads; one object must not be changed from two threads at once. Three words in
-/// size.
+/// Copying and slicing count a reference (atomically) and never copy
+/// memory. A `bytes` may be handed between threads; one object must
+/// not be changed from two threads at once. Three words in size.
 class bytes {
   public:
     /// What keeps the memory alive. Derive from it to let a buffer of your own be sliced; the last
@@ -36,8 +36,8 @@ class bytes {
 
       protected:
         virtual ~owner() = default;
-        /// Whether anyone but one holder refers to this memory: a buffer asks before it writes over
-        /// it.
+        /// Whether anyone but one holder refers to this
+        /// memory: a buffer asks before it writes over it.
         [[nodiscard]] bool shared() const noexcept {
             return refs_.load(std::memory_order_acquire) > 1;
         }
@@ -67,8 +67,8 @@ class bytes {
     /// Refers to memory that lives as long as the program: a string literal.
     static bytes literal(std::string_view text) noexcept { return {text, nullptr}; }
 
-    /// Takes one reference to `o` over (a new owner has one) and shows `view`, which `o` must keep
-    /// alive.
+    /// Takes one reference to `o` over (a new owner has
+    /// one) and shows `view`, which `o` must keep alive.
     static bytes adopt(owner* o, std::string_view view) noexcept { return {view, o}; }
 
     bytes(const bytes& other) noexcept

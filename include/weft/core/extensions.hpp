@@ -134,16 +134,16 @@ class history_entry {
     [[nodiscard]] std::source_location where() const noexcept { return entry_.entry->where; }
     /// Larger is later, over a store and everything forked from the same root. There may be gaps.
     [[nodiscard]] std::uint64_t order() const noexcept { return entry_.entry->order; }
-    /// The steady clock when it was inserted, some milliseconds late; nullopt when the store had no
-    /// tick source.
+    /// The steady clock when it was inserted, some milliseconds
+    /// late; nullopt when the store had no tick source.
     [[nodiscard]] std::optional<std::chrono::milliseconds> time() const noexcept {
         if (entry_.entry->time == detail::extension_entry::unknown_time) return std::nullopt;
         return std::chrono::milliseconds(entry_.entry->time);
     }
     /// How many forks above the store it was found in: 0 is the store itself.
     [[nodiscard]] std::size_t level() const noexcept { return entry_.level; }
-    /// The value as text, when its type has an fmt::formatter (seen where it was inserted) and is
-    /// no secret.
+    /// The value as text, when its type has an fmt::formatter
+    /// (seen where it was inserted) and is no secret.
     [[nodiscard]] std::optional<std::string> text() const;
     /// The value, when it is a T.
     template <class T>
@@ -159,8 +159,8 @@ class history_entry {
     detail::leveled_entry entry_;
 };
 
-/// Everything that a store and its parents held when it was asked, oldest first. Keeps the store
-/// alive.
+/// Everything that a store and its parents held when
+/// it was asked, oldest first. Keeps the store alive.
 ///
 ///     fmt::print("{}", req.extensions().history());
 ///     // #0 +0ms net::peer_endpoint = 192.0.2.7:40112 at tcp.cpp:88
@@ -235,8 +235,8 @@ class extensions_link {
     detail::store_ref store_;
 };
 
-/// Typed facts that travel with a request, a response or a connection; what no one could predict at
-/// compile time.
+/// Typed facts that travel with a request, a response or a
+/// connection; what no one could predict at compile time.
 ///
 ///     req.extensions().insert(user{"ann"});                   // whoever holds the request may
 ///     if (auto* u = req.extensions().get<user>()) greet(*u);  // the newest, or nullptr
@@ -273,8 +273,8 @@ class extensions {
         return insert_with<T>([&]() -> T { return std::move(value); }, where);
     }
 
-    /// Adds what `make()` returns, built in place: for types that cannot move, such as those with
-    /// atomics.
+    /// Adds what `make()` returns, built in place: for
+    /// types that cannot move, such as those with atomics.
     template <class T, class Make>
     const T& insert_with(Make&& make,
                          std::source_location where = std::source_location::current()) const {
@@ -359,13 +359,13 @@ class extensions {
         return detail::own_size(word_.load(std::memory_order_acquire));
     }
 
-    /// A new store that sees all of this one, now and later; this one sees nothing of the fork.
-    /// Allocates nothing when this store has an entry (the fork does at its first insert), else 200
-    /// bytes once.
+    /// A new store that sees all of this one, now and later; this one
+    /// sees nothing of the fork. Allocates nothing when this store has an
+    /// entry (the fork does at its first insert), else 200 bytes once.
     [[nodiscard]] extensions fork() const { return extensions(detail::fork_word(word_)); }
 
-    /// A link to this store, for what travels on the connection that it describes. As cheap as
-    /// fork.
+    /// A link to this store, for what travels on the
+    /// connection that it describes. As cheap as fork.
     [[nodiscard]] extensions_link link() const { return extensions_link(detail::link_word(word_)); }
 
     /// The connection that it came in on, and that it went out on; its own or else the nearest
@@ -386,8 +386,8 @@ class extensions {
         detail::set_linked(word_, detail::link_side::egress, std::move(connection.store_));
     }
 
-    /// Where its entries get their time: given at construction, or its parent's, or its ingress
-    /// connection's.
+    /// Where its entries get their time: given at construction,
+    /// or its parent's, or its ingress connection's.
     [[nodiscard]] tick_source ticks() const noexcept {
         return detail::ticks_of(word_.load(std::memory_order_acquire));
     }

@@ -14,11 +14,11 @@ struct logfmt_options {
     /// Records below are dropped. Spans are written as they end, at info, or at error when they
     /// failed; counters at trace.
     severity minimum = severity::info;
-    /// Takes one whole line, newline included; from several threads at once. Null: stderr, one
-    /// write a line.
+    /// Takes one whole line, newline included; from several
+    /// threads at once. Null: stderr, one write a line.
     std::function<void(std::string_view line)> write = nullptr;
-    /// Since 1970-01-01T00:00:00Z. Null: lines carry no wall time (journald and container runtimes
-    /// add their own).
+    /// Since 1970-01-01T00:00:00Z. Null: lines carry no wall
+    /// time (journald and container runtimes add their own).
     std::function<std::chrono::milliseconds()> unix_time = nullptr;
     /// 64 random bits for the ids of spans; from several threads at once. Null: ids count from one,
     /// good for one program.

@@ -250,8 +250,8 @@ void emit(const observer&, const extensions&, severity, std::string_view body, a
 void add(const observer&, const extensions&, measurement&) noexcept;
 }  // namespace detail
 
-/// Tells one thing: a fixed text, what varies as attributes. It belongs to the newest span_context
-/// in `ext`.
+/// Tells one thing: a fixed text, what varies as attributes.
+/// It belongs to the newest span_context in `ext`.
 inline void log(const extensions& ext, severity s, std::string_view body,
                 attribute_list attributes = {},
                 std::source_location where = std::source_location::current()) noexcept {

@@ -11,8 +11,8 @@ namespace weft {
 ///
 ///     return weft::runtime{{.threads = 8}}.run(http::serve(address, per_core(make_app)));
 ///
-/// `make` is called once per core, from that core; it must be callable from several threads at
-/// once.
+/// `make` is called once per core, from that core;
+/// it must be callable from several threads at once.
 template <class Make>
 class per_core {
   public:

@@ -21,10 +21,9 @@ namespace weft {
 ///
 /// - `serve` is const and re-entrant: many coroutines call one service at once.
 /// - The service outlives the awaitables it handed out. Whoever stores a coroutine lambda keeps it
-/// alive for the call.
+///   alive for the call.
 /// - A reference parameter is refused: the coroutine would read the caller's request after it is
-/// gone
-///   (docs/hazards.md). Requests are cheap to move.
+///   gone (docs/hazards.md). Requests are cheap to move.
 /// - Calling a service starts nothing observable; awaiting does.
 ///
 /// `Res` may be void: `service<io::stream>` -> void is what an acceptor runs.
@@ -170,8 +169,8 @@ concept service = detail::fit_of<std::remove_cvref_t<S>, Req>() == detail::servi
 
 namespace detail {
 
-// Clang prints the condition of a failed static_assert with its types: these names are made to be
-// read there.
+// Clang prints the condition of a failed static_assert
+// with its types: these names are made to be read there.
 template <class S, class Req>
 inline constexpr bool has_a_const_serve = fit_of<S, Req>() != service_fit::mutable_serve;
 template <class S, class Req>

@@ -37,8 +37,8 @@ class tick_source {
         if (cell_ && cell_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete cell_;
     }
 
-    /// The steady clock of the execution context, in milliseconds and a few of them late; nullopt
-    /// when unknown.
+    /// The steady clock of the execution context, in milliseconds
+    /// and a few of them late; nullopt when unknown.
     [[nodiscard]] std::optional<std::chrono::milliseconds> now() const noexcept {
         if (!cell_) return std::nullopt;
         return std::chrono::milliseconds(cell_->ticks.load(std::memory_order_relaxed));

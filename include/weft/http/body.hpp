@@ -38,44 +38,48 @@ class body {
         source() = default;
         ~source() override = default;
 
-        /// The next chunk, never empty, or nullopt at the end; after the end it stays nullopt. The
-        /// body awaits one call before it makes the next. Throws a failure when the content cannot
-        /// be completed.
+        /// The next chunk, never empty, or nullopt at the end; after the
+        /// end it stays nullopt. The body awaits one call before it makes
+        /// the next. Throws a failure when the content cannot be completed.
         virtual awaitable<std::optional<weft::bytes>> next() = 0;
 
-        /// How many bytes are still to come, where that is known: it becomes Content-Length, and is
-        /// held to it.
+        /// How many bytes are still to come, where that is
+        /// known: it becomes Content-Length, and is held to it.
         [[nodiscard]] virtual std::optional<std::uint64_t> size() const noexcept {
             return std::nullopt;
         }
 
-        /// The trailer fields (RFC 9110 section 6.5), once next() has given the end; nullptr for
-        /// none.
+        /// The trailer fields (RFC 9110 section 6.5), once
+        /// next() has given the end; nullptr for none.
         [[nodiscard]] virtual headers* trailers() noexcept { return nullptr; }
 
-        /// The same content again from its first byte, or nullptr when that cannot be had (the
-        /// default).
+        /// The failure of read_all() when there is more than its `limit`: of kind `rejected`. That
+        /// of a server's request makes the server answer 413 where the application lets it pass.
+        [[nodiscard]] virtual failure too_large(std::size_t limit) const;
+
+        /// The same content again from its first byte, or
+        /// nullptr when that cannot be had (the default).
         [[nodiscard]] virtual std::unique_ptr<source> replay() const { return nullptr; }
     };
 
     /// No content.
     body() noexcept = default;
+    // NOLINTBEGIN(google-explicit-constructor): a body is written where one is asked for
     /// One content in memory.
-    body(weft::bytes content) noexcept
-        : content_(std::move(content)) {}  // NOLINT(google-explicit-constructor)
-    body(std::string content)
-        : content_(weft::bytes(std::move(content))) {}  // NOLINT(google-explicit-constructor)
-    body(const char* content)
-        : content_(weft::bytes::copy(content)) {}  // NOLINT(google-explicit-constructor)
+    body(weft::bytes content) noexcept : content_(std::move(content)) {}
+    body(std::string content) : content_(weft::bytes(std::move(content))) {}
+    body(const char* content) : content_(weft::bytes::copy(content)) {}
     /// A source of your own.
-    body(std::unique_ptr<source> s) noexcept
-        : content_(hold(s.release())) {}  // NOLINT(google-explicit-constructor)
+    body(std::unique_ptr<source> s) noexcept : content_(hold(s.release())) {}
+    // NOLINTEND(google-explicit-constructor)
 
     body(body&& other) noexcept = default;
     body& operator=(body&& other) noexcept = default;
 
     /// A body whose chunks a coroutine makes: `make()` is called for each one and answers a chunk
-    /// or nullopt. The body owns `make` and keeps it for as long as a call runs.
+    /// or nullopt. The body owns `make` and keeps it for as long as a call runs. `size` is how many
+    /// bytes it will be in all, where that is known: it becomes Content-Length, and a content that
+    /// turns out longer or shorter breaks the connection off.
     ///
     ///     auto b = body::pull([n = 0]() mutable -> awaitable<std::optional<weft::bytes>> {
     ///         if (n == 3) co_return std::nullopt;
@@ -102,7 +106,8 @@ class body {
     /// The next chunk, never empty, or nullopt at the end. Cancelling a pull loses no byte.
     awaitable<std::optional<weft::bytes>> next();
 
-    /// Everything that is left, at most `limit` bytes; more is a failure of kind `rejected`.
+    /// Everything that is left, at most `limit` bytes (1 MiB unless said otherwise). More is a
+    /// failure of kind `rejected`, and for a server's request a 413 unless it is caught.
     awaitable<weft::bytes> read_all(std::size_t limit = 1024 * 1024);
     /// The same as a string.
     awaitable<std::string> text(std::size_t limit = 1024 * 1024);
@@ -169,8 +174,8 @@ class body {
     weft::bytes content_;
 };
 
-/// The writing end of `body::channel`. Move-only; one write at a time; may live on another executor
-/// than the body.
+/// The writing end of `body::channel`. Move-only; one write
+/// at a time; may live on another executor than the body.
 class body_writer {
   public:
     struct shared;

@@ -70,9 +70,9 @@ class client {
     [[nodiscard]] request_builder delete_(std::string_view url) const;
     [[nodiscard]] request_builder request(const method& m, std::string_view url) const;
 
-    /// Sends a request whose target is an absolute URL, or whose Host field names the server.
-    /// Completes with the head of the response; the body is pulled from it. Cancelling closes the
-    /// connection.
+    /// Sends a request whose target is an absolute URL, or whose Host
+    /// field names the server. Completes with the head of the response;
+    /// the body is pulled from it. Cancelling closes the connection.
     awaitable<response> serve(http::request r) const;
 
     /// Closes the idle connections now, and those in use when they come back.

@@ -17,8 +17,8 @@ struct client_options {
     std::chrono::milliseconds body_timeout = std::chrono::seconds(30);
     /// How long the peer may take no byte of what is being sent.
     std::chrono::milliseconds write_timeout = std::chrono::seconds(30);
-    /// How long a request with `Expect: 100-continue` waits for the answer before it sends its body
-    /// anyway.
+    /// How long a request with `Expect: 100-continue` waits
+    /// for the answer before it sends its body anyway.
     std::chrono::milliseconds continue_timeout = std::chrono::seconds(1);
     /// How long a connection is kept without a request.
     std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);

@@ -48,9 +48,8 @@ class request_head {
     [[nodiscard]] http::headers& headers() noexcept { return fields_; }
 
     void set_method(const http::method& m);
-    /// Throws failure(invalid_input) when `target` is empty or has a byte that no target has: a
-    /// space, a control character,
-    /// '#', or one that is not ASCII.
+    /// Throws failure(invalid_input) when `target` is empty or has a byte that no target
+    /// has: a space, a control character, '#', or one that is not ASCII.
     void set_target(std::string_view target);
     void set_version(http::version v);
 
@@ -105,8 +104,8 @@ class response_head {
 
     /// Sets the code, with its usual phrase.
     void set_status(http::status s);
-    /// Sets the code and a phrase. Throws failure(invalid_input) when `reason` has control
-    /// characters.
+    /// Sets the code and a phrase. Throws failure(invalid_input)
+    /// when `reason` has control characters.
     void set_status(http::status s, std::string_view reason);
     void set_version(http::version v);
 

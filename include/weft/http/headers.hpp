@@ -95,8 +95,8 @@ class headers {
     [[nodiscard]] elements list(std::string_view name) const noexcept;
     [[nodiscard]] elements list(field name) const noexcept;
 
-    /// Whether the list has this element, without regard to case: `h.has_token(field::connection,
-    /// "close")`.
+    /// Whether the list has this element, without regard
+    /// to case: `h.has_token(field::connection, "close")`.
     [[nodiscard]] bool has_token(field name, std::string_view token) const noexcept;
     [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const noexcept;
 

@@ -103,8 +103,8 @@ static_assert(sizeof(response) <= 48);
 [[nodiscard]] response text(std::string content, status s = status::ok);
 /// A text/html response in UTF-8.
 [[nodiscard]] response html(std::string content, status s = status::ok);
-/// An application/json response of text that is JSON already; http/json.hpp has the one that
-/// serialises.
+/// An application/json response of text that is JSON
+/// already; http/json.hpp has the one that serialises.
 [[nodiscard]] response json(std::string text, status s = status::ok);
 /// A response of any bytes.
 [[nodiscard]] response bytes(weft::bytes content,

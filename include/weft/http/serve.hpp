@@ -22,14 +22,16 @@ struct serve_options {
     std::chrono::milliseconds drain = std::chrono::seconds(10);
     /// Called once it listens, with the real port.
     std::function<void(const net::endpoint&)> on_listening = {};
-    /// What went wrong inside, one connection at a time; the default writes one line to stderr.
+    /// What went wrong inside: an application that threw without a status
+    /// in mind (the client sees 500), a connection that failed. Several
+    /// threads may call it at once. The default writes one line to stderr.
     std::function<void(const failure&)> on_failure = {};
-    /// Connections that may live at once, on all cores together; then accepting waits. Zero: no
-    /// limit.
+    /// Connections that may live at once, on all cores
+    /// together; then accepting waits. Zero: no limit.
     std::size_t max_connections = 0;
     /// Connections that the operating system holds until they are accepted.
     int backlog = 4096;
-    /// The limits of HTTP.
+    /// The limits of HTTP, and its observer.
     server_options http = {};
 };
 
@@ -45,10 +47,10 @@ awaitable<void> serve(std::string address, app_factory make, serve_options optio
 ///     asio::co_spawn(pool, http::serve("127.0.0.1:0", app, {.on_listening = print}),
 ///                    asio::bind_cancellation_slot(stop.slot(), handler));
 ///
-/// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the
-/// core that accepted it; `app` is then shared by the cores, unless it is a per_core. On any other
-/// executor there is one listener, and each connection has a strand of its own where the executor
-/// is not serial.
+/// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a
+/// connection stays on the core that accepted it; `app` is then shared by the
+/// cores, unless it is a per_core. On any other executor there is one listener,
+/// and each connection has a strand of its own where the executor is not serial.
 ///
 /// Runs until it is cancelled. Then it drains: it takes what the system has accepted already, stops
 /// listening, lets each connection finish the response it is at (`Connection: close`), cancels what

@@ -4,6 +4,7 @@
 #include <weft/core/any_service.hpp>
 #include <weft/core/awaitable.hpp>
 #include <weft/core/failure.hpp>
+#include <weft/core/observe.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/io/stream.hpp>
@@ -12,6 +13,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -21,7 +23,7 @@ namespace weft::http {
 /// What an application is, once erased.
 using any_app = any_service<request, response>;
 
-/// The limits of a server. The defaults are safe for the open internet.
+/// The limits of a server, and whom it tells. The defaults are safe for the open internet.
 struct server_options {
     /// A request line longer than this is answered 414.
     std::size_t max_request_line = 8 * 1024;
@@ -32,8 +34,8 @@ struct server_options {
     /// A body larger than this is answered 413, as soon as its size is known.
     std::uint64_t max_body = 64 * 1024 * 1024;
 
-    /// From the first byte of a request to the end of its head: however slowly they trickle in.
-    /// Then 408.
+    /// From the first byte of a request to the end of its
+    /// head: however slowly they trickle in. Then 408.
     std::chrono::milliseconds header_timeout = std::chrono::seconds(10);
     /// How long a kept connection waits for its next request.
     std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
@@ -51,11 +53,22 @@ struct server_options {
     /// A client that sends end of file while its request is being handled is gone: the handler is
     /// cancelled. True lets clients half-close and still wait for the response.
     bool half_close = false;
+
+    /// Hears of requests that were refused (debug) and of applications that threw (answered 5xx:
+    /// warn, and error when it is 500; else debug), and counts connections and requests. It is put
+    /// into the store of each connection, so an application's own records reach it too. None by
+    /// default: then one that the stream brought with it is told, or nobody.
+    weft::observer observe = {};
+    /// Called with what an application threw without a status in mind, which the client sees as a
+    /// 500 or as a body that breaks off; its context has the call ("GET /cart"). Called where the
+    /// connection runs, so by several threads at once on a weft::runtime. None by default;
+    /// http::serve sets its own on_failure here.
+    std::function<void(const failure&)> on_failure = {};
 };
 
-/// Serves an application over connections: a service from io::stream to void, which an acceptor, a
-/// test or your own code calls once for each connection. HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC
-/// 9112).
+/// Serves an application over connections: a service from io::stream
+/// to void, which an acceptor, a test or your own code calls once
+/// for each connection. HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC 9112).
 ///
 ///     http::server server(log_slow(200ms) >> app);
 ///     co_await server.serve(std::move(stream));        // until the connection ends
@@ -65,10 +78,10 @@ struct server_options {
 /// in order and written together; chunked coding and trailers both ways, 100-continue, upgrades.
 ///
 /// serve() completes when the connection is closed, normally also after an error of the peer: those
-/// are counted and observed, not thrown. It runs on the stream's executor, wherever it is awaited.
-/// Cancelling it ends the connection at once. The application is called by one coroutine per
-/// connection, and by many connections at the same time; when it throws, the client gets the
-/// fitting status (500 for what is not classified) without any detail.
+/// are told to the observer, not thrown. It runs on the stream's executor, wherever it is awaited.
+/// Cancelling it ends the connection at once. The application is called for one request of a
+/// connection after the other, and for many connections at the same time; when it throws, the
+/// client gets the fitting status (status_of: 500 for what is not classified) without any detail.
 ///
 /// Copies share the application and the list of connections.
 class server {
@@ -76,7 +89,7 @@ class server {
     template <class App>
         requires(!std::same_as<std::remove_cvref_t<App>, server>)
     explicit server(App&& app, server_options options = {})
-        : server(any_app(std::forward<App>(app)), options, 0) {}
+        : server(any_app(std::forward<App>(app)), std::move(options), 0) {}
 
     awaitable<void> serve(io::stream connection) const;
 
@@ -95,8 +108,8 @@ class server {
     std::shared_ptr<state> state_;
 };
 
-/// A failure may carry this detail: the status that a server answers with when an application
-/// throws it.
+/// A failure may carry this detail: the status that a
+/// server answers with when an application throws it.
 ///
 ///     throw failure(failure_kind::invalid_input, "no such shop").detail(http::answer_with{404});
 struct answer_with {

@@ -19,9 +19,8 @@ class status {
     /// 200.
     constexpr status() noexcept = default;
     /// Throws failure(invalid_input) unless 100 <= code <= 999.
-    constexpr status(
-        int code)  // NOLINT(google-explicit-constructor): a status is a number with a name
-        : code_(static_cast<std::uint16_t>(code)) {
+    // NOLINTNEXTLINE(google-explicit-constructor): a status is a number with a name
+    constexpr status(int code) : code_(static_cast<std::uint16_t>(code)) {
         if (code < 100 || code > 999) refuse(code);
     }
 

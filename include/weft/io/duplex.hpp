@@ -11,8 +11,8 @@ namespace weft::io {
 /// The bytes that one direction of a duplex holds before its writer has to wait.
 inline constexpr std::size_t duplex_capacity = 64 * 1024;
 
-/// Two streams joined in memory: what one writes the other reads. For tests, and for joining parts
-/// of one program.
+/// Two streams joined in memory: what one writes the other
+/// reads. For tests, and for joining parts of one program.
 ///
 ///     auto [client, server] = io::duplex(ctx.get_executor());
 ///     co_await client.write(bytes::literal("ping"));

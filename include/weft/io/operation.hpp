@@ -22,9 +22,9 @@ inline constexpr std::size_t max_buffers = 16;
 class stream;
 class stream_impl;
 
-/// One read, write or shutdown that a compiled driver starts on a stream: an object that the driver
-/// owns, so that starting it allocates nothing. Completion tokens and coroutines are built on it
-/// (stream.hpp).
+/// One read, write or shutdown that a compiled driver starts on a stream:
+/// an object that the driver owns, so that starting it allocates nothing.
+/// Completion tokens and coroutines are built on it (stream.hpp).
 ///
 ///     class echo {
 ///         void on_read(io::error_code ec, std::size_t n);
@@ -69,8 +69,8 @@ class operation {
     void abandon() noexcept;
 
   protected:
-    /// What runs at the end; `result` is null when the operation was abandoned (then it must not
-    /// throw).
+    /// What runs at the end; `result` is null when the
+    /// operation was abandoned (then it must not throw).
     using function = void (*)(operation&, const outcome* result);
 
     explicit operation(function f) noexcept : function_(f) {}

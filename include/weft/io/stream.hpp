@@ -114,8 +114,8 @@ class stream {
 
     // --- For drivers: try first, then suspend
 
-    /// Reads without waiting. Returns the bytes read; 0 with `ec` would_block, eof or another
-    /// error.
+    /// Reads without waiting. Returns the bytes read;
+    /// 0 with `ec` would_block, eof or another error.
     std::size_t try_read(mutable_buffers buffers, error_code& ec) noexcept {
         return try_read(*impl_, buffers, ec);
     }
@@ -132,8 +132,8 @@ class stream {
         return try_write(const_buffers(&buffer, 1), ec);
     }
 
-    /// Sends end of file without waiting; false with `ec` would_block when only the waiting form
-    /// can.
+    /// Sends end of file without waiting; false with
+    /// `ec` would_block when only the waiting form can.
     bool try_shutdown_send(error_code& ec) noexcept { return try_shutdown_send(*impl_, ec); }
 
     /// Starts a read into at most max_buffers buffers. The caller keeps the memory and the array
@@ -146,9 +146,9 @@ class stream {
 
     // --- The end
 
-    /// Ends the connection at once: the peer sees connection_reset, pending operations complete
-    /// with operation_aborted, later ones with connection_aborted. What the peer has not read yet
-    /// may be lost.
+    /// Ends the connection at once: the peer sees connection_reset,
+    /// pending operations complete with operation_aborted, later ones with
+    /// connection_aborted. What the peer has not read yet may be lost.
     void abort() noexcept;
 
     /// What the destructor does: pending operations complete with operation_aborted; bytes already
@@ -171,8 +171,8 @@ class stream {
             initiate_read{impl_}, token, operation_buffers(buffers));
     }
 
-    /// AsyncWriteStream. Signature void(error_code, std::size_t). Terminal and partial
-    /// cancellation.
+    /// AsyncWriteStream. Signature void(error_code,
+    /// std::size_t). Terminal and partial cancellation.
     template <class Buffers, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::size_t))
                                  Token = boost::asio::default_completion_token_t<executor_type>>
     auto async_write_some(
@@ -198,8 +198,8 @@ class stream {
   private:
     void close_impl() noexcept;
 
-    // The initiations hold the transport, not the stream: a deferred operation survives a move of
-    // the stream.
+    // The initiations hold the transport, not the stream:
+    // a deferred operation survives a move of the stream.
     struct initiate_read {
         using executor_type = boost::asio::any_io_executor;
         stream_impl* impl;

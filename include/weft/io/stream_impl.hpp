@@ -25,17 +25,16 @@ namespace weft::io {
 /// its kind is pending. The transport keeps the rest:
 ///
 /// - An operation ends by `post(op, ...)` from anywhere, or by `op.deliver(...)` from a handler on
-/// the executor, but never
-///   inside the call that started it.
-/// - `cancel_read` / `cancel_write` end a pending operation with operation_aborted by post; no-op
-/// when none is pending. A
-///   write that is cancelled while it waits closes the write side.
+///   the executor, but never inside the call that started it.
+/// - `cancel_read` and `cancel_write` end a pending operation with operation_aborted, by post; they
+///   do nothing when none is pending. A write that is cancelled while it waits closes the write
+///   side.
 /// - `dispose` is the end: post operation_aborted to what is pending, close, free the object (at
-/// once or later).
-/// - While an operation is pending the executor's context must have work, so that run() does not
-/// return.
-/// - Testing: `testing::stream_suite` (weft/testing/stream_suite.hpp) runs every law against a pair
-/// of yours.
+///   once or later).
+/// - While an operation is pending the executor's context must have work, so that its run() does
+///   not return.
+/// - Testing: `testing::stream_suite` (weft/testing/stream_suite.hpp) holds every law against a
+///   pair of yours.
 ///
 /// All functions are called on the executor.
 class stream_impl {
@@ -58,13 +57,13 @@ class stream_impl {
     virtual std::size_t try_write(const_buffers buffers, error_code& ec) noexcept;
     virtual bool try_shutdown_send(error_code& ec) noexcept;
 
-    /// False when a try to read is known to find nothing: a coroutine that reads then waits without
-    /// trying.
+    /// False when a try to read is known to find nothing:
+    /// a coroutine that reads then waits without trying.
     [[nodiscard]] virtual bool may_read_now() const noexcept { return true; }
 
     virtual void abort() noexcept = 0;
-    /// The stream was destroyed. The default deletes the object; its destructor must end what is
-    /// pending.
+    /// The stream was destroyed. The default deletes the
+    /// object; its destructor must end what is pending.
     virtual void dispose() noexcept { delete this; }
 
     /// The connection's store. A stream around another one gives the inner's.

@@ -17,8 +17,8 @@
 
 namespace weft {
 
-/// A queue of at most `capacity` values between coroutines, with an end: many may send, many may
-/// receive.
+/// A queue of at most `capacity` values between coroutines,
+/// with an end: many may send, many may receive.
 ///
 ///     channel<job> jobs{16};            // outlives everybody who uses it
 ///     s.spawn([&]() -> awaitable<void> {
@@ -72,8 +72,8 @@ class channel final : private detail::waitable {
         co_return w.result == detail::waiter::outcome::granted;
     }
 
-    /// Takes the first value, or waits for one. nullopt when the channel is closed and nothing is
-    /// left in it.
+    /// Takes the first value, or waits for one. nullopt when
+    /// the channel is closed and nothing is left in it.
     [[nodiscard]] awaitable<std::optional<T>> receive(
         std::source_location where = std::source_location::current()) {
         std::optional<T> value;
@@ -151,8 +151,8 @@ class channel final : private detail::waitable {
     // Under the lock: receivers wait only while nothing is queued and no sender waits; senders only
     // while it is full.
 
-    /// Moves `value` into the channel, to the first receiver if one waits; false when there is no
-    /// room.
+    /// Moves `value` into the channel, to the first
+    /// receiver if one waits; false when there is no room.
     bool put(T& value, detail::wait_list& ready) noexcept {
         if (!receivers_.empty()) {
             static_cast<receiving*>(receivers_.first())->value.emplace(std::move(value));
@@ -169,8 +169,8 @@ class channel final : private detail::waitable {
         ++queued_;
     }
 
-    /// Moves the first value to `into`, and the first waiting sender's to the queue; false when
-    /// there is none.
+    /// Moves the first value to `into`, and the first waiting
+    /// sender's to the queue; false when there is none.
     bool get(std::optional<T>& into, detail::wait_list& ready) noexcept {
         if (queued_ > 0) {
             into.emplace(std::move(*ring_[head_]));

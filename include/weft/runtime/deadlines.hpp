@@ -189,8 +189,8 @@ class deadlines::entry {
 
     /// Fires on `executor`, whose context's wheel it uses.
     entry(boost::asio::any_io_executor executor, callback on_fire);
-    /// The same, for who has looked the wheel up already: `wheel` must be that of the executor's
-    /// context.
+    /// The same, for who has looked the wheel up already:
+    /// `wheel` must be that of the executor's context.
     entry(deadlines& wheel, boost::asio::any_io_executor executor, callback on_fire) noexcept;
     entry(const entry&) = delete;
     entry& operator=(const entry&) = delete;

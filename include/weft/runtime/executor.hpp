@@ -50,8 +50,8 @@ class serial_executor {
     boost::asio::any_io_executor inner_;
 };
 
-/// Promises weft that one thread runs the context behind `ex`: connections on it then get no strand
-/// of their own.
+/// Promises weft that one thread runs the context behind
+/// `ex`: connections on it then get no strand of their own.
 ///
 ///     asio::io_context ioc(1);
 ///     auto serial = single_threaded(ioc.get_executor());

@@ -46,8 +46,8 @@ class told_child final : public family {
 
 }  // namespace detail
 
-/// Runs `work(stop)`, which cancellation does not interrupt: it sets `stop`, and the work comes to
-/// its own end.
+/// Runs `work(stop)`, which cancellation does not interrupt:
+/// it sets `stop`, and the work comes to its own end.
 ///
 ///     co_await graceful([&](event& stop) -> awaitable<void> {
 ///         co_await with_scope([&](task_scope& s) -> awaitable<void> {

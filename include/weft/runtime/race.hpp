@@ -33,8 +33,8 @@ namespace weft {
 template <class T>
 using value_of = detail::value_of<T>;
 
-/// What when_any gives: who came first, and the values of all who came to their end before they
-/// were stopped.
+/// What when_any gives: who came first, and the values of
+/// all who came to their end before they were stopped.
 template <class... T>
 struct any_of {
     std::size_t index;  ///< the first; its value is there
@@ -57,8 +57,8 @@ struct any_of_many {
 
 namespace detail {
 
-/// Those who race, whatever they are: the first to end (any), or to fail (all), decides and stops
-/// the others.
+/// Those who race, whatever they are: the first to end
+/// (any), or to fail (all), decides and stops the others.
 class race : public family {
   public:
     enum class until : bool { first_end, first_failure };
@@ -97,8 +97,8 @@ class race : public family {
         return i;
     }
 
-    /// Where a racer runs: here, one after the other, where only one thread is; else on a strand of
-    /// its own.
+    /// Where a racer runs: here, one after the other, where
+    /// only one thread is; else on a strand of its own.
     [[nodiscard]] boost::asio::any_io_executor lane() const {
         return serial_ ? parent_executor() : serialized(parent_executor());
     }

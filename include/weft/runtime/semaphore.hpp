@@ -12,8 +12,8 @@
 
 namespace weft {
 
-/// So many at once, and no more: a count of permits that coroutines take and give back, first come
-/// first served.
+/// So many at once, and no more: a count of permits that
+/// coroutines take and give back, first come first served.
 ///
 ///     semaphore slots{100};                                   // outlives everybody who uses it
 ///     auto slot = co_await slots.acquire();                   // waits for its turn
@@ -42,8 +42,8 @@ class semaphore final : private detail::waitable {
     /// Takes them if they are there and nobody waits.
     [[nodiscard]] std::optional<permit> try_acquire(std::size_t count = 1);
 
-    /// Adds permits: what `permit` does when it ends. Also a way to start with none and add them
-    /// later.
+    /// Adds permits: what `permit` does when it ends.
+    /// Also a way to start with none and add them later.
     void release(std::size_t count = 1);
 
     /// Permits that could be taken now, and coroutines that wait.

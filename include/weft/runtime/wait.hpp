@@ -12,8 +12,8 @@ namespace weft {
 class context_info;
 class wait_scope;
 
-/// Who waits, and where: what a deadlocked test prints. Tests only: in production a context has
-/// none.
+/// Who waits, and where: what a deadlocked test prints.
+/// Tests only: in production a context has none.
 class wait_registry {
   public:
     wait_registry() = default;
@@ -33,8 +33,8 @@ class wait_registry {
     std::size_t size_ = 0;
 };
 
-/// Registers the wait of one coroutine for as long as it lives; does nothing (one pointer test)
-/// outside tests.
+/// Registers the wait of one coroutine for as long as it
+/// lives; does nothing (one pointer test) outside tests.
 ///
 ///     wait_scope waiting(context_info::of(ex), "event", where);   // where: of the caller
 ///     co_await suspended();                                       // a deadlock report names it

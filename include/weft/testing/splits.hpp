@@ -14,8 +14,8 @@ namespace weft::testing {
 
 namespace detail {
 
-/// Pieces of an input, each in memory of exactly its size, so that a sanitizer sees a read past its
-/// end.
+/// Pieces of an input, each in memory of exactly its
+/// size, so that a sanitizer sees a read past its end.
 class cut_input {
   public:
     void add(std::string_view part) {

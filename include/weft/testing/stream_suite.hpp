@@ -36,8 +36,8 @@ using stream_pair = std::pair<io::stream, io::stream>;
 /// least 128 bytes in each direction without a reader, and less than 128 MiB.
 using stream_pair_factory = std::function<awaitable<stream_pair>(boost::asio::any_io_executor)>;
 
-/// Runs the laws of io::stream against pairs of connected streams: for those who write a transport
-/// or a wrapper.
+/// Runs the laws of io::stream against pairs of connected
+/// streams: for those who write a transport or a wrapper.
 ///
 ///     testing::stream_suite suite([](auto ex) -> awaitable<testing::stream_pair> {
 ///         co_return io::duplex(ex);

@@ -35,8 +35,8 @@ inline constexpr bool connection_scoped = false;
 
 namespace weft::detail {
 
-/// FNV-1a, then a finalizer, because the trie reads the top bits. From the name: the same in each
-/// run.
+/// FNV-1a, then a finalizer, because the trie reads
+/// the top bits. From the name: the same in each run.
 constexpr std::uint64_t extension_hash(std::string_view name) {
     std::uint64_t h = 0xcbf29ce484222325U;
     for (char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
@@ -52,8 +52,8 @@ struct scoped_operations {
     void (*copy)(const void* from, void* to);
 };
 
-/// What the store knows of a type. One object a type in the program; its address is the type's
-/// identity.
+/// What the store knows of a type. One object a type
+/// in the program; its address is the type's identity.
 struct extension_type {
     std::string_view name;
     std::uint64_t hash;
@@ -108,8 +108,8 @@ struct extension_type_of {
     static constexpr extension_type value = describe_extension<T>();
 };
 
-/// One entry; its value follows at the next address that fits the type. Never changes once it is
-/// published.
+/// One entry; its value follows at the next address that
+/// fits the type. Never changes once it is published.
 struct extension_entry {
     static constexpr std::int64_t unknown_time = INT64_MIN;
 
@@ -225,8 +225,8 @@ struct leveled_entry {
 store_ref collect(std::uintptr_t word, std::vector<leveled_entry>&);
 std::size_t own_size(std::uintptr_t word) noexcept;
 
-/// Room for an entry whose value is not made yet. When making it throws, the room is simply not
-/// used.
+/// Room for an entry whose value is not made yet. When
+/// making it throws, the room is simply not used.
 struct reserved_entry {
     extension_store* store;
     extension_entry* entry;
@@ -235,8 +235,8 @@ struct reserved_entry {
 reserved_entry reserve(extension_word&, const extension_type&, std::source_location);
 reserved_entry reserve(extension_store&, const extension_type&, std::source_location);
 void publish(const reserved_entry&) noexcept;
-/// Publishes unless the store has an entry of that type, which then wins: the new value is
-/// destroyed.
+/// Publishes unless the store has an entry of that
+/// type, which then wins: the new value is destroyed.
 const extension_entry* publish_only(const reserved_entry&) noexcept;
 
 // For connection_scope: a store of its own with copies in one fixed order, or null.

@@ -71,8 +71,8 @@ struct field_block {
 
     /// Copies text behind the text; there must be room.
     std::uint32_t append(std::string_view part) noexcept;
-    /// A copy without unused text, with room for this much more. `with_line`: the start line too,
-    /// or fields only.
+    /// A copy without unused text, with room for this much
+    /// more. `with_line`: the start line too, or fields only.
     [[nodiscard]] field_block* copy(std::size_t more_text, std::size_t more_fields,
                                     bool with_line) const;
 };

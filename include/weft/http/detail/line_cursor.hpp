@@ -6,8 +6,8 @@
 
 namespace weft::http::detail {
 
-/// Where a decoder is within the lines of a head or of trailers; offsets from the start of the
-/// input.
+/// Where a decoder is within the lines of a head or
+/// of trailers; offsets from the start of the input.
 struct line_cursor {
     std::size_t line = 0;     ///< start of the current line
     std::size_t scanned = 0;  ///< looked at up to here

@@ -36,10 +36,10 @@ struct body_step {
 ///         if (s.what == event::failed) return refuse(body.error());
 ///     }
 ///
-/// Bytes that were not consumed must come again in front of the next input; that happens only
-/// within a trailer line. Any split of the input gives the same content and the same verdict.
-/// Trailers that frame, route, authenticate or change how a message is understood are dropped (RFC
-/// 9110 6.5.1).
+/// Bytes that were not consumed must come again in front of the next input;
+/// that happens only within a trailer line. Any split of the input gives the
+/// same content and the same verdict. Trailers that frame, route, authenticate
+/// or change how a message is understood are dropped (RFC 9110 6.5.1).
 class body_decoder {
   public:
     /// Without content: the first step is the end.
@@ -56,8 +56,8 @@ class body_decoder {
     /// Whether the end was reached.
     [[nodiscard]] bool complete() const noexcept { return state_ == state::complete; }
     [[nodiscard]] const h1::error& error() const noexcept { return error_; }
-    /// Bytes that are still to come of a body with a length; for a chunked one, of the current
-    /// chunk.
+    /// Bytes that are still to come of a body with a
+    /// length; for a chunked one, of the current chunk.
     [[nodiscard]] std::uint64_t remaining() const noexcept { return remaining_; }
     /// The trailers that were kept; empty until the end.
     [[nodiscard]] const headers& trailers() const noexcept { return trailers_; }

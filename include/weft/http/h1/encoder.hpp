@@ -54,8 +54,8 @@ char* write_chunk_header(char* out, std::uint64_t size) noexcept;
 inline constexpr std::string_view chunk_end = "\r\n";
 /// Ends a chunked body that has no trailers.
 inline constexpr std::string_view last_chunk = "0\r\n\r\n";
-/// Ends a chunked body with trailers; those that must not be in a trailer section are left out (RFC
-/// 9110 6.5.1).
+/// Ends a chunked body with trailers; those that must not
+/// be in a trailer section are left out (RFC 9110 6.5.1).
 void append_last_chunk(std::string& out, const headers& trailers);
 
 /// The interim response to Expect: 100-continue.

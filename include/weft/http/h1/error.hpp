@@ -81,8 +81,8 @@ class error {
           unsigned char byte = 0) noexcept;
 
     [[nodiscard]] reason why() const noexcept { return why_; }
-    /// The status that a server answers with; a proxy answers 502 to what a response was refused
-    /// for.
+    /// The status that a server answers with; a proxy
+    /// answers 502 to what a response was refused for.
     [[nodiscard]] http::status status() const noexcept { return status_for(why_); }
     /// The line of the head, from 1 for the start line, or 0.
     [[nodiscard]] std::uint32_t line() const noexcept { return line_; }

@@ -18,8 +18,8 @@ struct limits {
     std::size_t header_block = 16 * 1024;
     /// Field lines of a head, and of a trailer section. More is 431.
     std::size_t fields = 100;
-    /// Empty lines before a request line, which old clients send after a POST (RFC 9112 2.2). More
-    /// is 400.
+    /// Empty lines before a request line, which old clients
+    /// send after a POST (RFC 9112 2.2). More is 400.
     std::size_t empty_lines = 2;
     /// Bytes of content. More is 413.
     std::uint64_t body = std::numeric_limits<std::uint64_t>::max();

@@ -1,8 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Child coroutines and the parent that joins them: what scopes, races, deadlines and shields are
-// made of.
+// Child coroutines and the parent that joins them: what
+// scopes, races, deadlines and shields are made of.
 //
 // Asio 1.83 alone would do this: a child that is cancelled before its first suspension throws out
 // of io_context::run() and its completion handler never runs; a result type must be
@@ -51,8 +51,8 @@ class family {
     family(const family&) = delete;
     family& operator=(const family&) = delete;
 
-    /// Called once the parent is suspended: connects its cancellation to `cancel_all`, and launches
-    /// the children.
+    /// Called once the parent is suspended: connects its
+    /// cancellation to `cancel_all`, and launches the children.
     void suspended(resume_handle parent, boost::asio::cancellation_slot slot);
 
     [[nodiscard]] const boost::asio::any_io_executor& parent_executor() const noexcept {
@@ -218,8 +218,8 @@ class child_of : public child {
             failed();
         }
         end();
-        // Asio's own last step awaits once more: that must not throw because of a cancellation that
-        // came late.
+        // Asio's own last step awaits once more: that must
+        // not throw because of a cancellation that came late.
         co_await boost::asio::this_coro::throw_if_cancelled(false);
     }
 };

@@ -25,8 +25,8 @@ struct limit {
     limit(clock::time_point t, std::source_location w) noexcept
         : when(t), relative(false), where(w) {}
 
-    /// Reads the clock: a duration becomes a point in time, a point in time a duration for the
-    /// message.
+    /// Reads the clock: a duration becomes a point in
+    /// time, a point in time a duration for the message.
     void resolve(context_info& info) noexcept;
     [[nodiscard]] bool passed() const noexcept { return length <= clock::duration::zero(); }
     /// The failure, because of what the work threw when it was stopped (null: nothing more than

@@ -1,8 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// How the waits of this room suspend a coroutine: without a frame, and without memory, of their
-// own.
+// How the waits of this room suspend a coroutine:
+// without a frame, and without memory, of their own.
 
 #include <weft/core/config.hpp>
 

@@ -22,8 +22,8 @@ namespace weft::detail {
 class wait_list;
 class wait_service;
 
-/// Something to wait for. Lists of its waiters, and all that they wait for, are guarded by
-/// `monitor`.
+/// Something to wait for. Lists of its waiters, and
+/// all that they wait for, are guarded by `monitor`.
 class waitable {
   public:
     waitable() = default;
@@ -32,8 +32,8 @@ class waitable {
 
     mutable std::mutex monitor;
 
-    /// A waiter was cancelled and has left its list: whoever can go on now moves to `ready`. Called
-    /// under the lock.
+    /// A waiter was cancelled and has left its list: whoever
+    /// can go on now moves to `ready`. Called under the lock.
     virtual void withdrawn(wait_list& ready) noexcept;
 
   protected:

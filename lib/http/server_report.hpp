@@ -1,0 +1,48 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/core/extensions.hpp>
+#include <weft/core/failure.hpp>
+#include <weft/http/request.hpp>
+#include <weft/http/status.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace weft::http::detail {
+
+/// What a connection of a server tells: to the observer in its store, and to on_failure. Whether
+/// anybody listens is looked up once, so that nobody's silence costs a request one branch.
+class server_report {
+  public:
+    server_report(const extensions& of_connection, const std::function<void(const failure&)>& told);
+    server_report(const server_report&) = delete;
+    server_report& operator=(const server_report&) = delete;
+    ~server_report();
+
+    /// The request that the next three are about.
+    void begin(const request& r) {
+        if (listens_ || told_) keep_call(r);
+    }
+    void answered(http::status s) const {
+        if (listens_) count_request(s);
+    }
+    /// The application threw, and is answered with `s`.
+    void threw(const failure& f, http::status s) const;
+    /// The body of a response that was begun could not be made to its end.
+    void broke_off(const failure& f) const;
+    /// What came was no request to be served.
+    void refused(http::status s, std::string_view why) const;
+
+  private:
+    void keep_call(const request& r);
+    void count_request(http::status s) const;
+
+    const std::function<void(const failure&)>& told_;
+    extensions store_;  // sees the connection's, and outlives its stream
+    std::string call_;
+    bool listens_;
+};
+
+}  // namespace weft::http::detail

@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+"""The weft command as its user meets it: real sockets on 127.0.0.1. Its path is the first argument."""
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import summary  # noqa: E402
+
+WEFT = os.path.abspath(sys.argv[1])
+
+
+class server:
+    """weft serve WHAT on a free port."""
+
+    def __init__(self, what, *options):
+        self.run = subprocess.Popen([WEFT, 'serve', what, '--bind', '127.0.0.1:0', *options],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.line = self.run.stdout.readline()
+        self.port = int(self.line.rsplit(':', 1)[1])
+        self.url = f'http://127.0.0.1:{self.port}'
+
+    def connect(self):
+        s = socket.create_connection(('127.0.0.1', self.port))
+        s.settimeout(20)
+        return s
+
+    def stop(self, number=signal.SIGTERM):
+        self.run.send_signal(number)
+        _, err = self.run.communicate(timeout=30)
+        return self.run.returncode, err
+
+
+def once(answer, wait_for_request=True):
+    """A server that takes one connection, reads a head, sends `answer` and closes. Gives its URL."""
+    listener = socket.create_server(('127.0.0.1', 0))
+
+    def serve():
+        peer, _ = listener.accept()
+        with peer, listener:
+            peer.settimeout(20)
+            seen = b''
+            while wait_for_request and b'\r\n\r\n' not in seen:
+                more = peer.recv(65536)
+                if not more:
+                    return
+                seen += more
+            for piece in answer if isinstance(answer, list) else [answer]:
+                if piece is None:
+                    peer.recv(65536)  # until the client goes away
+                else:
+                    peer.sendall(piece)
+    threading.Thread(target=serve, daemon=True).start()
+    return f'http://127.0.0.1:{listener.getsockname()[1]}/'
+
+
+def send(*arguments, stdin=b''):
+    run = subprocess.run([WEFT, 'send', *arguments], input=stdin, capture_output=True, timeout=60, check=False)
+    return run.returncode, run.stdout, run.stderr.decode()
+
+
+class weft_send(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = server('http-test')
+        cls.url = cls.server.url
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def gives(self, *arguments, status=0, out=None, err='', stdin=b''):
+        code, stdout, stderr = send(*arguments, stdin=stdin)
+        self.assertEqual(code, status, stderr)
+        if out is not None:
+            self.assertEqual(stdout, out)
+        if err:
+            self.assertRegex(stderr, err)
+            self.assertEqual(stderr.count('\n'), 1, stderr)
+        else:
+            self.assertEqual(stderr, '')
+        return stdout
+
+    def fields(self, *arguments):
+        return json.loads(self.gives(*arguments, self.url + '/headers'))
+
+    def test_a_body_goes_to_standard_output(self):
+        self.gives(self.url, out=b'Hello, World!')
+
+    def test_the_method_is_the_first_word_or_an_option(self):
+        for how in (['PURGE', self.url + '/method'], ['-X', 'PURGE', self.url + '/method'],
+                    ['-XPURGE', self.url + '/method'], ['--request', 'PURGE', self.url + '/method']):
+            self.gives(*how, out=b'PURGE')
+
+    def test_a_body_makes_it_a_post(self):
+        self.gives('-d', 'a=1', '-d', 'b=2', self.url + '/echo', out=b'a=1&b=2')
+        self.gives('--data', 'x', self.url + '/method', out=b'POST')
+        self.gives('--data-binary', '@-', self.url + '/echo', stdin=b'a\r\n\0b', out=b'a\r\n\0b')
+        self.gives('-d', '@-', self.url + '/echo', stdin=b'a\r\nb', out=b'ab')
+        self.gives('--data-raw', '@x', self.url + '/echo', out=b'@x')
+
+    def test_a_file_is_sent_and_written(self):
+        with tempfile.TemporaryDirectory() as d:
+            content = os.urandom(3_000_000)
+            with open(d + '/in', 'wb') as f:
+                f.write(content)
+            self.gives('--data-binary', '@' + d + '/in', '-o', d + '/out', self.url + '/echo', out=b'')
+            with open(d + '/out', 'rb') as f:
+                self.assertEqual(f.read(), content)
+
+    def test_letters_stand_together(self):
+        self.gives('-sSf', self.url + '/status/404', status=22, err='404 Not Found')
+        self.gives('-sf', self.url + '/status/404', status=22, out=b'')
+        self.assertTrue(self.gives('-si', self.url).startswith(b'HTTP/1.1 200 OK\r\n'))
+
+    def test_fields_are_added_and_taken_out(self):
+        self.assertIn(['X-Id', '7'], self.fields('-H', 'X-Id: 7'))
+        self.assertIn(['X-Id', ''], self.fields('-H', 'X-Id;'))
+        self.assertEqual(self.fields('-H', 'User-Agent:'), [['Host', self.url[7:]]])
+        self.assertEqual(self.fields('-H', 'Host: shop.test', '-H', 'User-Agent: me'),
+                         [['Host', 'shop.test'], ['User-Agent', 'me']])
+        sent = self.gives('-i', '-d', '{}', '-H', 'Content-Type: application/json', self.url + '/echo')
+        self.assertIn(b'\r\nContent-Type: application/json\r\n', sent)
+
+    def test_v_shows_both_heads_as_they_are_sent(self):
+        code, out, err = send('-v', '-d', 'abc', self.url + '/echo?x=1#part')
+        self.assertEqual((code, out), (0, b'abc'))
+        self.assertTrue(err.startswith('> POST /echo?x=1 HTTP/1.1\n> Host: ' + self.url[7:] + '\n> User-Agent: weft/'))
+        self.assertIn('> Content-Length: 3\n>\n< HTTP/1.1 200 OK\n< ', err)
+        self.assertTrue(err.endswith('\n<\n'))
+
+    def test_head_and_no_content_end(self):
+        self.assertIn(b'\r\nContent-Length: 500\r\n\r\n', self.gives('-I', self.url + '/bytes/500'))
+        for code in (204, 205, 304):
+            self.gives(self.url + f'/status/{code}', out=b'')
+
+    def test_every_error_is_one_line_and_a_status(self):
+        table = [
+            (['-f', self.url + '/status/500'], 22, 'answered 500'),
+            ([], 2, 'which URL'),
+            (['-d'], 2, '-d needs a value'),
+            (['--no', self.url], 2, "no option '--no'"),
+            (['-H', 'x', self.url], 2, '-H takes'),
+            (['-m', 'x', self.url], 2, 'takes seconds'),
+            ([self.url, 'again'], 2, 'unexpected'),
+            (['-d', '@/nonexistent', self.url], 26, 'cannot read'),
+            (['--data-binary', '@/nonexistent', self.url], 26, 'cannot read'),
+            (['--data-binary', '@/', self.url], 26, 'cannot read'),
+            (['-o', '/nonexistent/x', self.url], 23, 'cannot write'),
+            (['-o', '/dev/full', self.url], 23, 'cannot write'),
+            (['ftp://x/'], 3, 'http'),
+            (['http://'], 3, ''),
+            (['http://127.0.0.1:1/'], 7, 'cannot connect to 127.0.0.1:1'),
+            (['--max-time', '0.1', self.url + '/delay/60000'], 28, 'time limit'),
+        ]
+        for arguments, status, err in table:
+            with self.subTest(arguments):
+                self.gives(*arguments, status=status, err=err or '.')
+
+    def test_a_server_that_lies_is_an_error(self):
+        ok = b'HTTP/1.1 200 OK\r\n'
+        table = [
+            b'',
+            b'HTTP/1.1 2',
+            b'garbage\r\n\r\n',
+            ok + b'Content-Length: 10\r\n\r\nshort',
+            ok + b'Content-Length: 10\r\nContent-Length: 11\r\n\r\nshort',
+            ok + b'Transfer-Encoding: chunked\r\n\r\n5\r\nab',
+            ok + b'Transfer-Encoding: chunked\r\n\r\nx\r\nab',
+            ok + b'Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n',
+            ok + b'X: ' + b'x' * 100_000 + b'\r\n\r\n',
+            b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
+        ]
+        for answer in table:
+            with self.subTest(answer[:80]):
+                self.gives(once(answer), status=56, err='weft send: (protocol|unavailable): ')
+
+    def test_max_time_covers_a_server_that_stalls(self):
+        for answer in ([None], [b'HTTP/1.1 200 OK\r\nX: ', None],
+                       [b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc', None]):
+            self.gives('-m', '0.2', once(answer), status=28, err='time limit')
+
+    def test_an_interrupt_ends_it(self):
+        run = subprocess.Popen([WEFT, 'send', self.url + '/delay/60000'], stderr=subprocess.PIPE)
+        time.sleep(0.3)
+        run.send_signal(signal.SIGINT)
+        self.assertEqual(run.communicate(timeout=20)[1], b'weft send: interrupted\n')
+        self.assertEqual(run.returncode, 130)
+
+    def test_a_terminal_gets_a_progress_bar_when_o_writes_a_large_body(self):
+        controller, terminal = pty.openpty()
+        run = subprocess.Popen([WEFT, 'send', '-o', '/dev/null', self.url + '/bytes/3000000000'], stderr=terminal)
+        os.close(terminal)
+        shown = b''
+        while True:
+            try:
+                more = os.read(controller, 65536)
+            except OSError:
+                break
+            if not more:
+                break
+            shown += more
+        os.close(controller)
+        self.assertEqual(run.wait(timeout=60), 0)
+        self.assertRegex(shown.decode(), r'\r\[#{30}\] 100% 2861\.0 MiB \d+\.\d MiB/s +\r\n$')
+
+
+class weft_serve(unittest.TestCase):
+    def exchange(self, at, request):
+        with at.connect() as s:
+            s.sendall(request)
+            s.shutdown(socket.SHUT_WR)
+            answer = b''
+            while more := s.recv(65536):
+                answer += more
+            return answer
+
+    def test_it_says_where_it_listens_and_ends_with_status_0(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for threads in ('1', '3'):
+                at = server('http-test', '--threads', threads)
+                self.assertRegex(at.line, r'^listening on 127\.0\.0\.1:\d+\n$')
+                self.assertEqual(at.stop(number), (0, ''))
+
+    def test_echo_and_discard_speak_tcp(self):
+        at = server('echo')
+        self.assertEqual(self.exchange(at, b'x' * 1_000_000), b'x' * 1_000_000)
+        self.assertEqual(at.stop(), (0, ''))
+        at = server('discard')
+        self.assertEqual(self.exchange(at, b'x' * 1_000_000), b'')
+        self.assertEqual(at.stop(), (0, ''))
+
+    def test_an_idle_connection_does_not_keep_echo_from_ending(self):
+        at = server('echo')
+        with at.connect() as s:
+            s.sendall(b'x')
+            self.assertEqual(s.recv(1), b'x')
+            start = time.monotonic()
+            self.assertEqual(at.stop(), (0, ''))
+            self.assertLess(time.monotonic() - start, 5)
+
+    def test_headers_come_back_in_order_as_json(self):
+        at = server('http-test')
+        answer = self.exchange(at, b'GET /headers HTTP/1.1\r\nhOst: a\r\nB: caf\xe9 "q"\\\r\nb: 2\r\n\r\n')
+        self.assertEqual(json.loads(answer.split(b'\r\n\r\n', 1)[1].decode()),
+                         [['hOst', 'a'], ['B', 'caf\u00e9 "q"\\'], ['b', '2']])
+        at.stop()
+
+    def test_a_body_above_the_limit_is_413(self):
+        at = server('http-test', '--max-body', '10')
+        for body in (b'Content-Length: 11\r\n\r\n' + b'x' * 11,
+                     b'Transfer-Encoding: chunked\r\n\r\nb\r\n' + b'x' * 11 + b'\r\n0\r\n\r\n'):
+            answer = self.exchange(at, b'POST /discard HTTP/1.1\r\nHost: a\r\n' + body)
+            self.assertTrue(answer.startswith(b'HTTP/1.1 413 '), answer)
+        at.stop()
+
+    def test_a_response_under_way_is_finished_after_the_signal(self):
+        at = server('http-test')
+        with at.connect() as s:
+            s.sendall(b'GET /delay/400 HTTP/1.1\r\nHost: a\r\n\r\n')
+            time.sleep(0.2)
+            at.run.send_signal(signal.SIGTERM)
+            answer = b''
+            while more := s.recv(65536):
+                answer += more
+        self.assertIn(b'\r\nConnection: close\r\n', answer)
+        self.assertTrue(answer.endswith(b'waited 400 ms\n'))
+        self.assertEqual(at.run.wait(timeout=20), 0)
+        at.run.communicate()
+
+    def test_a_second_signal_stops_at_once(self):
+        at = server('http-test')
+        with at.connect() as s:
+            s.sendall(b'GET /delay/60000 HTTP/1.1\r\nHost: a\r\n\r\n')
+            time.sleep(0.2)
+            at.run.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            self.assertIsNone(at.run.poll())
+            start = time.monotonic()
+            status, err = at.stop()
+            self.assertLess(time.monotonic() - start, 5)
+            self.assertEqual(status, 1)
+            self.assertRegex(err, 'second signal')
+
+    def test_what_cannot_be_served_is_one_line_and_a_status(self):
+        at = server('http-test')
+        table = [
+            (['http-test', '--bind', f'127.0.0.1:{at.port}'], 1, 'Address already in use'),
+            (['http-test', '--bind', '127.0.0.1'], 1, 'HOST:PORT'),
+            (['http-test'], 2, '--bind'),
+            (['nonsense', '--bind', '127.0.0.1:0'], 2, 'what to serve'),
+            (['http-test', '--bind', '127.0.0.1:0', '--threads', 'x'], 2, '--threads'),
+        ]
+        for arguments, status, err in table:
+            with self.subTest(arguments):
+                run = subprocess.run([WEFT, 'serve', *arguments], capture_output=True, text=True, timeout=20,
+                                     check=False)
+                self.assertEqual((run.returncode, run.stdout), (status, ''))
+                self.assertRegex(run.stderr, re.escape(err))
+                self.assertEqual(run.stderr.count('\n'), 1)
+        at.stop()
+
+
+summary.run()

@@ -1,0 +1,64 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace weft::cli {
+
+/// curl's exit statuses, where one fits.
+enum exit_status : int {
+    ok = 0,
+    failed = 1,
+    bad_usage = 2,
+    bad_url = 3,
+    cannot_connect = 7,
+    http_error = 22,
+    write_error = 23,
+    read_error = 26,
+    timed_out = 28,
+    receive_error = 56,
+    interrupted = 130
+};
+
+/// What `weft send` was asked for. The flags are curl's.
+struct send_arguments {
+    std::string method;
+    std::string url;
+    std::vector<std::pair<std::string, std::string>> headers;
+    /// Names of fields that are not to be sent, although they would be.
+    std::vector<std::string> removed;
+    std::optional<std::string> data;
+    /// In place of `data`: a file that is sent from the disk, never held whole.
+    std::string data_file;
+    bool form = false;
+    std::string output;
+    bool include = false;
+    bool verbose = false;
+    bool silent = false;
+    bool show_error = false;
+    bool fail = false;
+    bool help = false;
+    std::optional<std::chrono::milliseconds> max_time;
+    std::optional<std::chrono::milliseconds> connect_timeout;
+
+    [[nodiscard]] bool has_body() const noexcept { return data || !data_file.empty(); }
+    [[nodiscard]] bool complains() const noexcept { return !silent || show_error; }
+};
+
+struct usage_error {
+    std::string why;
+    int status = bad_usage;
+};
+
+extern const std::string_view send_usage;
+
+/// Throws usage_error. Reads the files that `-d @FILE` names.
+send_arguments parse_send(std::span<char*> arguments);
+
+}  // namespace weft::cli
