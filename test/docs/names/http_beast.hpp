@@ -1,8 +1,16 @@
 #pragma once
 
+#include <weft/http/beast.hpp>
+
+#include <boost/beast/http/dynamic_body.hpp>
+
+namespace beast = boost::beast;
+
 struct names_http_beast : names {
     using names::names;
-    http::request r;
-    static boost::beast::http::response<boost::beast::http::string_body> handle_request(
-        boost::beast::http::request<boost::beast::http::string_body>);
+    http::request r{http::method::get, "/"};
+    static beast::http::response<beast::http::string_body> handle_request(
+        beast::http::request<beast::http::string_body> m) {
+        return {beast::http::status::ok, m.version()};
+    }
 };
