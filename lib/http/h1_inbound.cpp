@@ -19,6 +19,9 @@ namespace asio = boost::asio;
 namespace {
 /// How much is read ahead of a pull; a body in flight may use a large block.
 constexpr std::size_t body_room = 16 * 1024;
+/// How much a body gives in a row before others have their turn: a peer that sends as fast as we
+/// read would hold the loop for as long as it likes.
+constexpr std::size_t fair_share = 64 * 1024;
 }  // namespace
 
 class h1_inbound::source final : public body::source {
@@ -186,30 +189,41 @@ awaitable<h1_inbound::pulled> h1_inbound::pull_here(std::uint64_t serial) {
     } guard{pulling_};
     pulling_ = true;
     for (;;) {
-        piece next = step();
-        if (!next.need_more) {
-            pulled result;
-            result.data = std::move(next.data);
-            if (!result.data) {
-                result.trailers = std::exchange(trailers_, {});
-                held_ = false;
-                if (on_release) on_release();
+        const bool gives_way = in_a_row_ >= fair_share;
+        if (!gives_way) {
+            piece next = step();
+            if (!next.need_more) {
+                pulled result;
+                result.data = std::move(next.data);
+                if (result.data) {
+                    in_a_row_ += result.data->size();
+                } else {
+                    result.trailers = std::exchange(trailers_, {});
+                    held_ = false;
+                    if (on_release) on_release();
+                }
+                co_return result;
             }
-            co_return result;
+            pump_.flush();  // what was produced meanwhile may be what the peer waits for
+            pump_.want_input(body_room);
+            pump_.arm_limit(options_.timeout);
+        } else {
+            pump_.wake_later();
         }
-        pump_.flush();  // what was produced meanwhile may be what the peer waits for
-        pump_.want_input(body_room);
-        pump_.arm_limit(options_.timeout);
+        in_a_row_ = 0;
         const auto from = pump_.context().clock().now();
         co_await pump_.input_changed.wait();
         const auto state = co_await asio::this_coro::cancellation_state;
         if (serial_.load(std::memory_order_relaxed) != serial)
             throw failure(failure_kind::unavailable, "the connection of this body has ended")
                 .in(failure_domain::transport);
-        pump_.disarm_limit();
-        if (state.cancelled() != asio::cancellation_type::none)
+        if (state.cancelled() != asio::cancellation_type::none) {
+            pump_.disarm_limit();
             throw failure(failure_kind::cancelled, asio::error::operation_aborted,
                           "a pull of the body");
+        }
+        if (gives_way) continue;
+        pump_.disarm_limit();
         if (pump_.limit_reached() && pump_.in.empty())
             fail(failure(failure_kind::timeout, "no more of the body came")
                      .in(failure_domain::transport)

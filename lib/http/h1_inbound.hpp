@@ -92,6 +92,7 @@ class h1_inbound {
     std::atomic<std::uint64_t> serial_{
         0};  // of the content that is open; a body with another one is stale
     std::uint64_t delivered_ = 0;
+    std::size_t in_a_row_ = 0;  // delivered without waiting
     clock::duration waited_{};
     bool open_ = false;
     bool held_ = false;

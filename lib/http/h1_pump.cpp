@@ -109,6 +109,8 @@ void h1_pump::start_write() {
     const std::size_t used = sending_.gather(buffers);
     write_buffers_.assign(buffers.begin(), buffers.begin() + used);
     write_limit_.arm_after(write_timeout);
+    write_began_ms_ = context_.deadlines().coarse_milliseconds();  // just refreshed
+    if (send_waited_ == std::chrono::milliseconds::zero()) sent_before_waiting_ = sent_bytes_;
     write_keeps_ = shared_from_this();
     stream_.start_write(write_buffers_, write_);
 }
@@ -121,9 +123,26 @@ void h1_pump::on_write(io::error_code ec, std::size_t n) {
     } else {
         sending_.consume(n);
         sent_bytes_ += n;
+        check_send_rate();
         flush();
     }
     wake_all();
+}
+
+/// A byte now and then is no progress: who reads like that holds what was made for it for ever.
+void h1_pump::check_send_rate() {
+    if (min_send_rate == 0) return;
+    context_.deadlines().refresh();
+    send_waited_ +=
+        std::chrono::milliseconds(context_.deadlines().coarse_milliseconds() - write_began_ms_);
+    if (unsent() == 0) {
+        send_waited_ = {};
+        return;
+    }
+    if (send_waited_ <= write_timeout) return;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(send_waited_).count();
+    if (sent_bytes_ - sent_before_waiting_ < min_send_rate * static_cast<std::uint64_t>(seconds))
+        output_end_ = asio_error::timed_out;
 }
 
 void h1_pump::end_output() noexcept {
@@ -144,6 +163,14 @@ void h1_pump::flush_later() {
         if (self->out.empty()) return;
         self->flush();
         if (self->output_end_) self->wake_all();
+    });
+}
+
+void h1_pump::wake_later() {
+    if (std::exchange(wake_is_posted_, true)) return;
+    boost::asio::post(executor_, [self = shared_from_this()] {
+        self->wake_is_posted_ = false;
+        self->wake_all();
     });
 }
 

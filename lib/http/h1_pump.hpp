@@ -86,8 +86,14 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     void arm_limit(std::chrono::milliseconds limit);
     void disarm_limit() noexcept { limit_.disarm(); }
     [[nodiscard]] bool limit_reached() const noexcept { return limit_reached_; }
+    /// Wakes whoever waits, from the executor's queue: after everything else that is ready. Who has
+    /// worked for long without waiting gives way like that.
+    void wake_later();
     /// How long the peer may take nothing of what is being sent; then output_end() is timed_out.
     std::chrono::milliseconds write_timeout{30'000};
+    /// The least rate at which it takes something, in bytes a second, over the time that it was
+    /// waited for since everything had been sent; once that is more than write_timeout. 0: none.
+    std::uint64_t min_send_rate = 0;
 
     // The end
 
@@ -118,6 +124,7 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     void note_read(io::error_code ec, std::size_t n);
     void wake_all();
     void start_write();
+    void check_send_rate();
 
     io::stream stream_;
     boost::asio::any_io_executor executor_;
@@ -135,7 +142,11 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     std::shared_ptr<h1_pump> write_keeps_;
     std::optional<io::error_code> output_end_;
     std::uint64_t sent_bytes_ = 0;
+    std::uint64_t sent_before_waiting_ = 0;  // when the peer was first waited for
+    std::uint64_t write_began_ms_ = 0;
+    std::chrono::milliseconds send_waited_{};  // since everything had been sent
     bool flush_is_posted_ = false;
+    bool wake_is_posted_ = false;
 
     struct limit_entry final : deadlines::entry {
         limit_entry(h1_pump& owner, callback on_fire)

@@ -27,6 +27,9 @@ constexpr std::size_t unread_body =
     64 * 1024;  // of a body that nobody wants, read to keep the connection
 constexpr std::size_t produce_ahead =
     16 * 1024;  // of a body that is made without waiting, before it is sent
+constexpr std::size_t fair_share =
+    64 * 1024;  // of a body that is made and taken without waiting, before others have their turn
+constexpr std::size_t drop_room = 8 * 1024;  // read and dropped in one go
 
 h1::limits limits_of(const server_options& o) {
     h1::limits limits;
@@ -50,6 +53,7 @@ h1_server_connection::h1_server_connection(io::stream connection, any_app app,
       inbound_(*this, {options_.body_timeout, options_.min_body_rate, true}),
       report_(stream().extensions(), options_.on_failure) {
     write_timeout = options_.write_timeout;
+    min_send_rate = options_.min_send_rate;
     inbound_.on_release = [this] { watch_peer(); };
 }
 
@@ -351,10 +355,12 @@ std::optional<h1::framing> h1_server_connection::begin_response(const response& 
 awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::framing framing) {
     const bool chunked = framing.how == h1::framing::kind::chunked;
     std::uint64_t left = framing.length;
+    std::size_t in_a_row = 0;
     std::exception_ptr thrown;
     flush_later();  // the head does not wait for a content that takes its time
     try {
         while (std::optional<weft::bytes> chunk = co_await content.next()) {
+            in_a_row += chunk->size();
             if (framing.how == h1::framing::kind::length) {
                 if (chunk->size() > left)
                     co_return false;  // more than was announced: the message is broken
@@ -372,8 +378,16 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
                 flush();
             else
                 flush_later();
-            while (unsent() > high_water && !output_end() && !stopping_ && !cancelled_)
+            if (in_a_row >= fair_share) {
+                // A peer that takes it as fast as it is made would hold the loop.
+                in_a_row = 0;
+                wake_later();
                 co_await changed.wait();
+            }
+            while (unsent() > high_water && !output_end() && !stopping_ && !cancelled_) {
+                in_a_row = 0;
+                co_await changed.wait();
+            }
             if (output_end() || stopping_ || cancelled_) co_return false;
         }
     } catch (...) {
@@ -442,8 +456,9 @@ awaitable<void> h1_server_connection::linger() {
     arm_limit(options_.linger_timeout);
     while (!input_end() && !limit_reached() && !stopping_) {
         in.consume(in.size());
-        if (try_input(input_buffer::small)) continue;
-        want_input();
+        // Not as long as there is something: a peer that goes on sending would hold the loop, and
+        // the limit would never come.
+        want_input(drop_room);
         co_await changed.wait();
     }
 }

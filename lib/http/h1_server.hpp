@@ -35,6 +35,8 @@ class h1_server_connection final : public h1_pump {
 
     /// Ends after the response it is at. From any thread.
     void drain();
+    /// Another application than it was made with. Before serve().
+    void use_app(any_app app) noexcept { app_ = std::move(app); }
     /// Ends after one response. Before serve().
     void answer_once() noexcept { draining_ = answer_one_ = true; }
 

@@ -21,6 +21,7 @@ struct scope_core::spawned final : child_of<void> {
           named(info, "task", w) {}
     ~spawned() override = default;
 
+    void on_begin() override { named.begin(); }
     void dispose() noexcept override {
         {
             const std::lock_guard lock(scope.monitor_);

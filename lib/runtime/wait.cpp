@@ -1,5 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include <weft/runtime/context.hpp>
+#include <weft/runtime/detail/resume_mark.hpp>
 #include <weft/runtime/wait.hpp>
 
 #include <fmt/format.h>
@@ -27,14 +28,20 @@ std::string wait_registry::report() const {
 
 wait_scope::wait_scope(context_info& info, const char* what, std::source_location where) noexcept
     : registry_(info.waits()), what_(what), where_(where) {
-    if (!registry_) return;
+    if (!registry_ || !registry_->lists_) return;
     previous_ = registry_->last_;
     (previous_ ? previous_->next_ : registry_->first_) = this;
     registry_->last_ = this;
     ++registry_->size_;
 }
 
+void wait_scope::note() const noexcept {
+    if (auto* mark = registry_->mark_.load(std::memory_order_acquire)) mark->resumed(what_, where_);
+}
+
 void wait_scope::leave() noexcept {
+    note();
+    if (!registry_->lists_) return;
     (previous_ ? previous_->next_ : registry_->first_) = next_;
     (next_ ? next_->previous_ : registry_->last_) = previous_;
     --registry_->size_;

@@ -2,16 +2,20 @@
 #include "commands.hpp"
 #include "http_test.hpp"
 #include <weft/core/failure.hpp>
+#include <weft/core/logfmt_observer.hpp>
 #include <weft/http/serve.hpp>
 #include <weft/net/serve.hpp>
 #include <weft/runtime/runtime.hpp>
+#include <weft/runtime/watchdog.hpp>
 
 #include <fmt/core.h>
 
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +32,8 @@ constexpr std::string_view usage =
     "  --bind HOST:PORT   an IP address, * or localhost; port 0: the system chooses one\n"
     "  --threads N        one event loop and one listener each; 1 by default\n"
     "  --max-body BYTES   http-test answers 413 to a larger body; 16 GiB by default\n"
+    "  --watchdog         says on stderr who holds an event loop up, and at the end how late they "
+    "were\n"
     "Serves until SIGINT or SIGTERM, then lets requests be finished for at most 10 s (echo and\n"
     "discard: 1 s); a second signal stops at once.\n";
 
@@ -37,6 +43,7 @@ struct serve_arguments {
     unsigned threads = 1;
     /// More than a server's default, because no route ever holds a body.
     std::uint64_t max_body = std::uint64_t{16} * 1024 * 1024 * 1024;
+    bool watchdog = false;
 };
 
 int wrong(std::string_view why) {
@@ -74,6 +81,23 @@ bool all_of(std::string_view text, Number& n) {
     return ec == std::errc() && end == text.data() + text.size();
 }
 
+watchdog_options watching() {
+    watchdog_options o;
+    o.observer = logfmt_observer();
+    o.stack_signal = SIGRTMIN + 1;
+    return o;
+}
+
+void print_lateness(const watchdog& dog) {
+    const auto ms = [](std::chrono::nanoseconds d) { return static_cast<double>(d.count()) / 1e6; };
+    for (const auto& loop : dog.loops())
+        fmt::print(stderr,
+                   "{}: late by {:.2f} ms (p50), {:.2f} ms (p99), {:.2f} ms at most; stalled {} "
+                   "times, {:.0f} ms in all\n",
+                   loop.name, ms(loop.lateness.percentile(0.5)), ms(loop.lateness.percentile(0.99)),
+                   ms(loop.lateness.max()), loop.stalls, ms(loop.stalled));
+}
+
 }  // namespace
 
 int serve(std::span<char*> arguments) {
@@ -97,6 +121,8 @@ int serve(std::span<char*> arguments) {
         } else if (a == "--help" || a == "-h") {
             std::fwrite(usage.data(), 1, usage.size(), stdout);
             return 0;
+        } else if (a == "--watchdog") {
+            wanted.watchdog = true;
         } else if (a.starts_with("-") || !wanted.what.empty()) {
             return wrong(fmt::format("unexpected argument '{}'", a));
         } else {
@@ -109,7 +135,14 @@ int serve(std::span<char*> arguments) {
     runtime::options options;
     options.threads = wanted.threads;
     runtime cores(options);
-    return cores.run(server(wanted));
+    std::optional<watchdog> dog;
+    if (wanted.watchdog) {
+        dog.emplace(watching());
+        dog->watch(cores);
+    }
+    const int status = cores.run(server(wanted));
+    if (dog) print_lateness(*dog);
+    return status;
 }
 
 }  // namespace weft::cli

@@ -46,6 +46,9 @@ struct server_options {
     /// The least rate of a body, in bytes a second, over the time that the handler waited for it,
     /// after the first `body_timeout` of such waiting; 0 for none.
     std::uint64_t min_body_rate = 240;
+    /// The least rate at which a peer takes what is sent, in bytes a second, over the time that it
+    /// was waited for, after the first `write_timeout` of such waiting; 0 for none.
+    std::uint64_t min_send_rate = 240;
     /// How long a connection that is being closed is read and thrown away, so that the peer gets to
     /// read the last response instead of a reset.
     std::chrono::milliseconds linger_timeout = std::chrono::seconds(2);

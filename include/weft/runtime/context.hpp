@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <type_traits>
 #include <utility>
 
@@ -97,8 +98,14 @@ class context_info final : public boost::asio::execution_context::service {
     [[nodiscard]] bool serial() const noexcept { return serial_; }
     /// Time is moved by a test.
     [[nodiscard]] bool virtual_time() const noexcept { return virtual_time_; }
-    /// Null outside tests.
-    [[nodiscard]] wait_registry* waits() const noexcept { return waits_; }
+    /// Null outside tests and where no watchdog watches.
+    [[nodiscard]] wait_registry* waits() const noexcept {
+        return waits_.load(std::memory_order_acquire);
+    }
+    /// Where it is noted who resumed last; null while no watchdog has asked.
+    [[nodiscard]] detail::resume_mark* mark() const noexcept {
+        return mark_.load(std::memory_order_acquire);
+    }
     /// How many things outside of weft's sight may still call back: see external_work.
     [[nodiscard]] std::int64_t external() const noexcept {
         return external_.load(std::memory_order_acquire);
@@ -111,6 +118,9 @@ class context_info final : public boost::asio::execution_context::service {
     /// The scope of the test that runs on this context, or null: what a mock spawns its servers
     /// into.
     [[nodiscard]] task_scope* test_root() const noexcept { return test_root_; }
+
+    /// For a watchdog: from now on it is noted who resumed last.
+    detail::resume_mark& keep_mark();
 
     // For runners: before anything else uses the context, on one thread.
 
@@ -125,7 +135,9 @@ class context_info final : public boost::asio::execution_context::service {
         virtual_time_ = true;
     }
     void use_entropy(weft::entropy& entropy) noexcept { entropy_ = &entropy; }
-    void use_waits(wait_registry* waits) noexcept { waits_ = waits; }
+    void use_waits(wait_registry* waits) noexcept {
+        waits_.store(waits, std::memory_order_release);
+    }
     void set_test_root(task_scope* root) noexcept { test_root_ = root; }
 
   private:
@@ -141,7 +153,11 @@ class context_info final : public boost::asio::execution_context::service {
     std::atomic<std::int64_t> external_{0};
     bool serial_ = false;
     bool virtual_time_ = false;
-    wait_registry* waits_ = nullptr;
+    std::atomic<wait_registry*> waits_{nullptr};
+    std::atomic<detail::resume_mark*> mark_{nullptr};
+    struct marking;
+    std::mutex marking_mutex_;
+    std::unique_ptr<marking> marking_;
     weft::runtime* owner_ = nullptr;
     std::size_t core_ = 0;
     task_scope* test_root_ = nullptr;

@@ -3,6 +3,7 @@
 
 #include <weft/core/config.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <source_location>
 #include <string>
@@ -12,11 +13,18 @@ namespace weft {
 class context_info;
 class wait_scope;
 
-/// Who waits, and where: what a deadlocked test prints.
-/// Tests only: in production a context has none.
+namespace detail {
+class resume_mark;
+}
+
+/// Who waits, and where: what a deadlocked test prints. In production a context has none, unless a
+/// watchdog watches it: then one that keeps no list and only notes who resumed last.
 class wait_registry {
   public:
+    enum class keeps : bool { nothing, list };
+
     wait_registry() = default;
+    explicit wait_registry(keeps k) noexcept : lists_(k == keeps::list) {}
     wait_registry(const wait_registry&) = delete;
     wait_registry& operator=(const wait_registry&) = delete;
     /// Waits that are still registered forget the registry.
@@ -26,15 +34,22 @@ class wait_registry {
     /// One line a wait, oldest first: `  sleep_for at shop_test.cpp:12 (in awaitable<void> buy())`.
     [[nodiscard]] std::string report() const;
 
+    /// Where it is noted that a wait is over; the mark lives as long as the context.
+    void set_mark(detail::resume_mark& mark) noexcept {
+        mark_.store(&mark, std::memory_order_release);
+    }
+
   private:
     friend class wait_scope;
+    const bool lists_ = true;
+    std::atomic<detail::resume_mark*> mark_{nullptr};
     wait_scope* first_ = nullptr;
     wait_scope* last_ = nullptr;
     std::size_t size_ = 0;
 };
 
-/// Registers the wait of one coroutine for as long as it
-/// lives; does nothing (one pointer test) outside tests.
+/// Registers the wait of one coroutine for as long as it lives; does nothing (one pointer test)
+/// outside tests and where no watchdog watches.
 ///
 ///     wait_scope waiting(context_info::of(ex), "event", where);   // where: of the caller
 ///     co_await suspended();                                       // a deadlock report names it
@@ -49,9 +64,15 @@ class wait_scope {
         if (registry_) leave();
     }
 
+    /// For a scope around work instead of a wait (a task): the work begins now.
+    void begin() const noexcept {
+        if (registry_) note();
+    }
+
   private:
     friend class wait_registry;
     void leave() noexcept;
+    void note() const noexcept;
 
     wait_registry* registry_;
     wait_scope* previous_ = nullptr;
