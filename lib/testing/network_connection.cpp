@@ -286,20 +286,31 @@ std::size_t network_connection::read(std::size_t side, io::mutable_buffers buffe
     return n;
 }
 
+// Whoever waits is taken off first: reading makes room for the writer, whose bytes may be there at
+// once.
+
 void network_connection::feed_reader(std::size_t side) {
     network_way& way = in(side);
-    if (!way.reader) return;
+    io::operation* const reader = std::exchange(way.reader, nullptr);
+    if (!reader) return;
     io::error_code ec;
     const std::size_t n = read(side, way.into, ec);
-    if (ec != asio::error::would_block) ends_[side].complete_read(ec, n);
+    if (ec == asio::error::would_block)
+        way.reader = reader;
+    else
+        ends_[side].complete(*reader, ec, n);
 }
 
 void network_connection::feed_writer(std::size_t side) {
     network_way& way = out(side);
-    if (!way.writer) return;
+    io::operation* const writer = std::exchange(way.writer, nullptr);
+    if (!writer) return;
     io::error_code ec;
     const std::size_t n = write(side, way.from, ec);
-    if (ec != asio::error::would_block && way.writer) ends_[side].complete_write(ec, n);
+    if (ec == asio::error::would_block)
+        way.writer = writer;
+    else
+        ends_[side].complete(*writer, ec, n);
 }
 
 // Faults ------------------------------------------------------------------------------------------

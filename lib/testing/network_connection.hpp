@@ -63,8 +63,8 @@ class network_end final : public io::stream_impl, public io::detail::shutdown_ho
 
     // Under the lock.
 
-    void complete_read(io::error_code ec, std::size_t n);
-    void complete_write(io::error_code ec, std::size_t n);
+    /// Of an operation that waits no more.
+    void complete(io::operation& op, io::error_code ec, std::size_t n);
     /// Frees what waits with `ec`.
     void end_pending(io::error_code ec);
     void leave();

@@ -20,21 +20,14 @@ void network_end::wait() {
     if (!work_) work_ = asio::prefer(get_executor(), asio::execution::outstanding_work.tracked);
 }
 
-void network_end::complete_read(io::error_code ec, std::size_t n) {
-    network_way& way = of_.in(side_);
-    post(*std::exchange(way.reader, nullptr), ec, n);
-    if (!of_.out(side_).writer) work_ = {};
-}
-
-void network_end::complete_write(io::error_code ec, std::size_t n) {
-    network_way& way = of_.out(side_);
-    post(*std::exchange(way.writer, nullptr), ec, n);
-    if (!of_.in(side_).reader) work_ = {};
+void network_end::complete(io::operation& op, io::error_code ec, std::size_t n) {
+    post(op, ec, n);
+    if (!of_.in(side_).reader && !of_.out(side_).writer) work_ = {};
 }
 
 void network_end::end_pending(io::error_code ec) {
-    if (of_.in(side_).reader) complete_read(ec, 0);
-    if (of_.out(side_).writer) complete_write(ec, 0);
+    if (auto* reader = std::exchange(of_.in(side_).reader, nullptr)) complete(*reader, ec, 0);
+    if (auto* writer = std::exchange(of_.out(side_).writer, nullptr)) complete(*writer, ec, 0);
 }
 
 void network_end::leave() {
@@ -94,13 +87,15 @@ void network_end::start_shutdown_send(io::operation& op) {
 
 void network_end::cancel_read() noexcept {
     const guard lock(of_.core());
-    if (of_.in(side_).reader) complete_read(asio::error::operation_aborted, 0);
+    if (auto* reader = std::exchange(of_.in(side_).reader, nullptr))
+        complete(*reader, asio::error::operation_aborted, 0);
 }
 
 void network_end::cancel_write() noexcept {
     const guard lock(of_.core());
-    if (!of_.out(side_).writer) return;
-    complete_write(asio::error::operation_aborted, 0);
+    auto* writer = std::exchange(of_.out(side_).writer, nullptr);
+    if (!writer) return;
+    complete(*writer, asio::error::operation_aborted, 0);
     of_.finish(side_);
 }
 
