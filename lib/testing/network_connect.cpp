@@ -140,8 +140,12 @@ awaitable<network_core::address_list> resolve(std::shared_ptr<network_core> core
 awaitable<io::stream> connect(std::shared_ptr<network_core> core, host_id host,
                               net::connect_request to, network_connect_options options) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    const wait_scope waiting(context_info::of(executor), "connect",
-                             std::source_location::current());
+    context_info& info = context_info::of(executor);
+    const auto here = std::source_location::current();
+    const wait_fault fault = fault_of(info, "connect", here);
+    if (fault.error) throw about(failure::from(fault.error, "cannot connect"), to);
+    if (fault) co_await sleep_for(fault.delay);
+    const wait_scope waiting(info, "connect", here, wait_scope::announced);
     const network_core::address_list found = co_await resolve(core, host, to.host);
     if (found.error) throw about(failure::from(found.error, "cannot resolve the host"), to);
     std::optional<failure> last;
