@@ -2,7 +2,6 @@
 #include "network_core.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/runtime/executor.hpp>
-#include <weft/runtime/sleep.hpp>
 #include <weft/runtime/wait.hpp>
 #include <weft/testing/network.hpp>
 
@@ -158,11 +157,7 @@ namespace {
 awaitable<io::stream> accept_from(std::shared_ptr<detail::network_port> port,
                                   std::source_location where) {
     auto here = co_await asio::this_coro::executor;
-    context_info& info = context_info::of(here);
-    const wait_fault fault = fault_of(info, "accept", where);
-    if (fault.error) throw failure::from(fault.error, "accept failed");
-    if (fault) co_await sleep_for(fault.delay);
-    const wait_scope waiting(info, "accept", where, wait_scope::announced);
+    const wait_scope waiting(context_info::of(here), "accept", where);
     std::optional<io::stream> s = co_await port->queue.receive(where);
     if (!s) co_return io::stream();
     co_return std::move(*s);

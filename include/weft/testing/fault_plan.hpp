@@ -25,7 +25,7 @@ namespace weft::testing {
 
 /// What is done at one point of a run.
 enum class fault_action : unsigned char {
-    fail,   ///< the operation fails: a stream's read or write, a connect, an accept
+    fail,   ///< the operation fails: a stream's read or write, a connect
     delay,  ///< it takes longer, a sleep too; a try says that it would block
     cancel  ///< the work under test is cancelled while this wait begins
 };
