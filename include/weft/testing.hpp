@@ -4,5 +4,6 @@
 // Everything that tests of weft programs use: link `weft-test`.
 
 #include <weft/testing/mock_connector.hpp>
+#include <weft/testing/network.hpp>
 #include <weft/testing/run.hpp>
 #include <weft/testing/splits.hpp>

@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "held_operations.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/io/stream.hpp>
 #include <weft/runtime/executor.hpp>
@@ -48,6 +49,9 @@ void operation::abandon() noexcept {
 
 void operation::cancel() noexcept {
     if (!stream_) return;
+    if (detail::held_operations::may_hold(*stream_->info_) &&
+        detail::held_operations::cancel(*stream_, *this))
+        return;
     if (is_read_)
         stream_->cancel_read();
     else
@@ -120,6 +124,9 @@ void stream_impl::begin_read(operation& op, mutable_buffers buffers) {
     op.stream_ = this;
     op.linked_ = true;
     reading_ = &op;
+    if (detail::held_operations::may_hold(*info_) &&
+        detail::held_operations::begin_read(*this, buffers, op))
+        return;
     start_read(buffers, op);
 }
 
@@ -133,6 +140,9 @@ void stream_impl::begin_write(operation& op, const_buffers buffers) {
     op.stream_ = this;
     op.linked_ = true;
     writing_ = &op;
+    if (detail::held_operations::may_hold(*info_) &&
+        detail::held_operations::begin_write(*this, buffers, op))
+        return;
     start_write(buffers, op);
 }
 
@@ -144,6 +154,9 @@ void stream_impl::begin_shutdown(operation& op) {
     op.stream_ = this;
     op.linked_ = true;
     writing_ = &op;
+    if (detail::held_operations::may_hold(*info_) &&
+        detail::held_operations::begin_shutdown(*this, op))
+        return;
     start_shutdown_send(op);
 }
 
@@ -162,6 +175,20 @@ bool stream_impl::try_shutdown_send(error_code& ec) noexcept {
     return false;
 }
 
+// A test may let an operation fail, or say that it would block (testing::fault_plan).
+static bool spoilt(const context_info& info, const char* what, error_code& ec) noexcept {
+    const wait_fault fault = fault_of(info, what, {});
+    if (!fault) return false;
+    ec = fault.error ? fault.error : error_code(asio::error::would_block);
+    return true;
+}
+
+// Only with something pending: the context may have gone before an idle stream.
+void stream::end_held(stream_impl& impl) noexcept {
+    if ((impl.reading_ || impl.writing_) && detail::held_operations::may_hold(*impl.info_))
+        detail::held_operations::end_all(impl);
+}
+
 // stream
 // -------------------------------------------------------------------------------------------------
 
@@ -173,6 +200,9 @@ std::size_t stream::try_read(stream_impl& impl, mutable_buffers buffers, error_c
         ec = asio::error::already_started;
         return 0;
     }
+    if (detail::held_operations::may_hold(*impl.info_) &&
+        spoilt(*impl.info_, "stream try_read", ec))
+        return 0;
     return impl.try_read(buffers, ec);
 }
 
@@ -184,6 +214,9 @@ std::size_t stream::try_write(stream_impl& impl, const_buffers buffers, error_co
         ec = asio::error::already_started;
         return 0;
     }
+    if (detail::held_operations::may_hold(*impl.info_) &&
+        spoilt(*impl.info_, "stream try_write", ec))
+        return 0;
     return impl.try_write(buffers, ec);
 }
 
@@ -193,6 +226,9 @@ bool stream::try_shutdown_send(stream_impl& impl, error_code& ec) noexcept {
         ec = asio::error::already_started;
         return false;
     }
+    if (detail::held_operations::may_hold(*impl.info_) &&
+        spoilt(*impl.info_, "stream try_shutdown", ec))
+        return false;
     return impl.try_shutdown_send(ec);
 }
 
@@ -200,12 +236,16 @@ void stream::start_read(mutable_buffers buffers, operation& op) { impl_->begin_r
 void stream::start_write(const_buffers buffers, operation& op) { impl_->begin_write(op, buffers); }
 void stream::start_shutdown_send(operation& op) { impl_->begin_shutdown(op); }
 
-void stream::abort() noexcept { impl_->abort(); }
+void stream::abort() noexcept {
+    end_held(*impl_);
+    impl_->abort();
+}
 
 void stream::close_impl() noexcept {
     stream_impl* gone = std::exchange(impl_, nullptr);
     // First: an operation on its way must not look for a transport that may be freed on another
     // thread.
+    end_held(*gone);
     gone->unlink_all();
     gone->dispose();
 }
@@ -220,7 +260,7 @@ awaitable<std::size_t> stream::read_from(stream_impl* impl, asio::mutable_buffer
     std::size_t n = 0;
     if (impl->may_read_now()) n = try_read(*impl, mutable_buffers(&buffer, 1), ec);
     if (ec == asio::error::would_block) {
-        const wait_scope waiting(impl->context(), "stream read", where);
+        const wait_scope waiting(impl->context(), "stream read", where, wait_scope::announced);
         std::tie(ec, n) = co_await asio::async_initiate<decltype(as_result), signature>(
             initiate_read{impl}, as_result, single_mutable(buffer));
     }
@@ -235,7 +275,7 @@ awaitable<void> stream::write_one(stream_impl* impl, asio::const_buffer data, by
         error_code ec;
         std::size_t n = try_write(*impl, const_buffers(&data, 1), ec);
         if (ec == asio::error::would_block) {
-            const wait_scope waiting(impl->context(), "stream write", where);
+            const wait_scope waiting(impl->context(), "stream write", where, wait_scope::announced);
             std::tie(ec, n) = co_await asio::async_initiate<decltype(as_result), signature>(
                 initiate_write{impl}, as_result, single_const(data));
         }
@@ -261,7 +301,7 @@ awaitable<void> stream::write_all(stream_impl* impl, const_buffers data,
         error_code ec;
         std::size_t n = try_write(*impl, now, ec);
         if (ec == asio::error::would_block) {
-            const wait_scope waiting(impl->context(), "stream write", where);
+            const wait_scope waiting(impl->context(), "stream write", where, wait_scope::announced);
             std::tie(ec, n) = co_await asio::async_initiate<decltype(as_result), signature>(
                 initiate_write{impl}, as_result,
                 detail::buffer_array<asio::const_buffer, const_buffers>(now));
@@ -275,7 +315,7 @@ awaitable<void> stream::write_all(stream_impl* impl, const_buffers data,
 awaitable<void> stream::shutdown_to(stream_impl* impl, std::source_location where) {
     error_code ec;
     if (!try_shutdown_send(*impl, ec) && ec == asio::error::would_block) {
-        const wait_scope waiting(impl->context(), "stream shutdown", where);
+        const wait_scope waiting(impl->context(), "stream shutdown", where, wait_scope::announced);
         std::tie(ec) = co_await asio::async_initiate<decltype(as_result), void(error_code)>(
             initiate_shutdown{impl}, as_result);
     }

@@ -31,14 +31,14 @@ void tell_stderr(const failure& f) {
 /// One core's part of a server: its listener, its service, its connections.
 class core_server {
   public:
-    core_server(tcp::listener listener, core_service service, const serve_options& options)
-        : listener_(std::move(listener)), options_(options), service_(std::move(service)) {}
+    core_server(std::unique_ptr<acceptor> from, core_service service, const serve_options& options)
+        : listener_(std::move(from)), options_(options), service_(std::move(service)) {}
 
     awaitable<void> run(event& stop) {
         co_await with_scope([this, &stop](task_scope& scope) -> awaitable<void> {
             scope.spawn(accept(scope));
             co_await stop.wait();
-            listener_.close();
+            listener_->close();
             if (service_.drain) service_.drain();
             co_await drained();
         });
@@ -46,7 +46,7 @@ class core_server {
 
   private:
     awaitable<void> accept(task_scope& scope) {
-        while (io::stream connection = co_await listener_.accept()) {
+        while (io::stream connection = co_await listener_->accept()) {
             live_.fetch_add(1, std::memory_order_relaxed);
             scope.spawn_supervised(
                 serve_one(std::move(connection)),
@@ -83,7 +83,7 @@ class core_server {
             std::rethrow_exception(thrown);
     }
 
-    tcp::listener listener_;
+    std::unique_ptr<acceptor> listener_;
     const serve_options& options_;
     core_service service_;
     std::atomic<std::size_t> live_{0};
@@ -101,16 +101,30 @@ struct all_cores {
 };
 
 /// On the core that it is for: builds its service there.
-awaitable<void> serve_core(tcp::listener listener, all_cores& all) {
-    core_server core(std::move(listener), all.make(), all.options);
+awaitable<void> serve_core(std::unique_ptr<acceptor> from, all_cores& all) {
+    core_server core(std::move(from), all.make(), all.options);
     co_await core.run(all.stop);
     if (all.running.fetch_sub(1, std::memory_order_acq_rel) == 1) all.ended.set();
+}
+
+/// One acceptor for each core.
+awaitable<void> serve_cores(std::vector<asio::any_io_executor> cores,
+                            std::vector<std::unique_ptr<acceptor>> from, core_factory make,
+                            serve_options options) {
+    if (!options.on_failure) options.on_failure = tell_stderr;
+    co_await graceful([&](event& stop) -> awaitable<void> {
+        all_cores all{make, options, stop, cores.size()};
+        co_await with_scope([&](task_scope& scope) -> awaitable<void> {
+            for (std::size_t i = 0; i < cores.size(); ++i)
+                scope.spawn_on(cores[i], serve_core(std::move(from[i]), all));
+            co_await all.ended.wait();
+        });
+    });
 }
 
 }  // namespace
 
 awaitable<void> serve(std::string address, core_factory make, serve_options options) {
-    if (!options.on_failure) options.on_failure = tell_stderr;
     const asio::any_io_executor here = co_await asio::this_coro::executor;
     std::vector<asio::any_io_executor> cores;
     if (runtime* owner = context_info::of(here).owner())
@@ -123,21 +137,22 @@ awaitable<void> serve(std::string address, core_factory make, serve_options opti
     if (options.max_connections > 0)
         listening.max_connections = (options.max_connections + cores.size() - 1) / cores.size();
     endpoint at = parse_endpoint(address);
-    std::vector<tcp::listener> listeners;
+    std::vector<std::unique_ptr<acceptor>> from;
     for (const auto& core : cores) {
-        listeners.emplace_back(core, at, listening);
-        at = listeners.back().local_endpoint();  // the others share the port that the system chose
+        tcp::listener one(core, at, listening);
+        at = one.local_endpoint();  // the others share the port that the system chose
+        from.push_back(std::make_unique<acceptor_of<tcp::listener>>(std::move(one)));
     }
     if (options.on_listening) options.on_listening(at);
+    co_await serve_cores(std::move(cores), std::move(from), std::move(make), std::move(options));
+}
 
-    co_await graceful([&](event& stop) -> awaitable<void> {
-        all_cores all{make, options, stop, cores.size()};
-        co_await with_scope([&](task_scope& scope) -> awaitable<void> {
-            for (std::size_t i = 0; i < cores.size(); ++i)
-                scope.spawn_on(cores[i], serve_core(std::move(listeners[i]), all));
-            co_await all.ended.wait();
-        });
-    });
+awaitable<void> serve(std::unique_ptr<acceptor> from, core_factory make, serve_options options) {
+    std::vector<asio::any_io_executor> cores;
+    cores.push_back(co_await asio::this_coro::executor);
+    std::vector<std::unique_ptr<acceptor>> all;
+    all.push_back(std::move(from));
+    co_await serve_cores(std::move(cores), std::move(all), std::move(make), std::move(options));
 }
 
 }  // namespace weft::net::detail

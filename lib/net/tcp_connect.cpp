@@ -3,6 +3,7 @@
 #include <weft/core/failure.hpp>
 #include <weft/net/tcp.hpp>
 #include <weft/runtime/executor.hpp>
+#include <weft/runtime/sleep.hpp>
 #include <weft/runtime/wait.hpp>
 #include <weft/runtime/with_deadline.hpp>
 
@@ -68,8 +69,12 @@ failure unanswered(const endpoint& address, std::chrono::milliseconds limit) {
 
 awaitable<io::stream> connect_to(connect_request to, connect_options options) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    const wait_scope waiting(context_info::of(executor), "connect",
-                             std::source_location::current());
+    context_info& info = context_info::of(executor);
+    const auto here = std::source_location::current();
+    const wait_fault fault = fault_of(info, "connect", here);
+    if (fault.error) throw about(failure::from(fault.error, "cannot connect"), to);
+    if (fault) co_await sleep_for(fault.delay);
+    const wait_scope waiting(info, "connect", here, wait_scope::announced);
 
     boost::system::error_code no_address;
     const auto literal = asio::ip::make_address(to.host, no_address);

@@ -24,7 +24,10 @@ struct start_sleep {
 
 awaitable<void> sleep(asio::any_io_executor executor, context_info& info, clock::time_point when,
                       std::source_location where) {
-    const wait_scope waiting(info, "sleep_for", where);
+    if (const wait_fault fault = fault_of(info, "sleep_for", where)) {
+        if (fault.delay < clock::time_point::max() - when) when += fault.delay;
+    }
+    const wait_scope waiting(info, "sleep_for", where, wait_scope::announced);
     deadlines::sleeper sleeper(info.deadlines(), std::move(executor));
     const start_sleep start{&sleeper, when};
     co_await asio::async_initiate<const asio::use_awaitable_t<>, void(boost::system::error_code)>(

@@ -26,7 +26,20 @@ std::string wait_registry::report() const {
     return text;
 }
 
+wait_fault fault_of(const context_info& info, const char* what,
+                    std::source_location where) noexcept {
+    const wait_registry* const waits = info.waits();
+    if (!waits || !waits->hook()) return {};
+    return waits->hook()->on_operation(what, where);
+}
+
 wait_scope::wait_scope(context_info& info, const char* what, std::source_location where) noexcept
+    : wait_scope(info, what, where, announced) {
+    if (registry_ && registry_->hook_) registry_->hook_->on_wait(what_, where_);
+}
+
+wait_scope::wait_scope(context_info& info, const char* what, std::source_location where,
+                       announced_t) noexcept
     : registry_(info.waits()), what_(what), where_(where) {
     if (!registry_ || !registry_->lists_) return;
     previous_ = registry_->last_;

@@ -3,6 +3,8 @@
 #include <weft/io/duplex.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/scope.hpp>
+#include <weft/runtime/sleep.hpp>
+#include <weft/runtime/wait.hpp>
 #include <weft/testing/mock_connector.hpp>
 
 #include <boost/asio/this_coro.hpp>
@@ -34,6 +36,12 @@ awaitable<io::stream> mock_connector::serve(net::connect_request to) const {
         throw failure(failure_kind::invalid_input,
                       "a mock_connector connects inside testing::run, or with a task_scope")
             .with("host", to.host);
+    const wait_fault fault = fault_of(context_info::of(executor), "connect", {});
+    if (fault.error)
+        throw failure::from(fault.error, "cannot connect")
+            .with("host", to.host)
+            .delivered(delivery::not_sent);
+    if (fault) co_await sleep_for(fault.delay);
     auto [near, far] = io::duplex(executor, shared->capacity);
     shared->connections.fetch_add(1, std::memory_order_relaxed);
     // The server is kept for as long as it serves.

@@ -11,8 +11,8 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace weft::http {
@@ -38,6 +38,16 @@ struct serve_options {
 namespace detail {
 using app_factory = std::function<any_app()>;
 awaitable<void> serve(std::string address, app_factory make, serve_options options);
+awaitable<void> serve(std::unique_ptr<net::detail::acceptor> from, app_factory make,
+                      serve_options options);
+
+template <class App>
+app_factory factory_of(App app) {
+    if constexpr (is_per_core<App>)
+        return [app = std::move(app)]() -> any_app { return any_app(app.make()); };
+    else
+        return [app = any_app(std::move(app))] { return app; };
+}
 }  // namespace detail
 
 /// Serves an application on a TCP address: "127.0.0.1:8080", "[::1]:0", ":80" (all addresses).
@@ -58,15 +68,17 @@ awaitable<void> serve(std::string address, app_factory make, serve_options optio
 /// or the listener breaks.
 template <class App>
 awaitable<void> serve(std::string address, App app, serve_options options = {}) {
-    if constexpr (is_per_core<App>) {
-        return detail::serve(
-            std::move(address), [app = std::move(app)]() -> any_app { return any_app(app.make()); },
-            std::move(options));
-    } else {
-        return detail::serve(
-            std::move(address), [app = any_app(std::move(app))] { return app; },
-            std::move(options));
-    }
+    return detail::serve(std::move(address), detail::factory_of(std::move(app)),
+                         std::move(options));
+}
+
+/// The same with a listener that is open already, on the core that awaits this: one that was
+/// inherited, or one of a testing::network. Of the options, `backlog`, `max_connections` and
+/// `on_listening` are the listener's own affair, and not used.
+template <net::stream_listener Listener, class App>
+awaitable<void> serve(Listener from, App app, serve_options options = {}) {
+    return detail::serve(std::make_unique<net::detail::acceptor_of<Listener>>(std::move(from)),
+                         detail::factory_of(std::move(app)), std::move(options));
 }
 
 }  // namespace weft::http

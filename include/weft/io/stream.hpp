@@ -197,6 +197,7 @@ class stream {
 
   private:
     void close_impl() noexcept;
+    static void end_held(stream_impl&) noexcept;
 
     // The initiations hold the transport, not the stream:
     // a deferred operation survives a move of the stream.

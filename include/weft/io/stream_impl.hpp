@@ -86,6 +86,10 @@ class stream_impl {
         begin_write(op, op.buffers());
     }
 
+    // Used by detail::held_operations.
+    void fail_held(operation& op, error_code code) const { post(op, code, 0); }
+    [[nodiscard]] bool is_reading(const operation& op) const noexcept { return &op == reading_; }
+
   protected:
     explicit stream_impl(boost::asio::any_io_executor executor);
     virtual ~stream_impl();

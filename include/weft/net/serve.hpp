@@ -9,8 +9,10 @@
 #include <weft/net/endpoint.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -39,9 +41,50 @@ struct core_service {
 };
 using core_factory = std::function<core_service()>;
 
+/// A listener of any kind.
+class acceptor {
+  public:
+    acceptor() = default;
+    acceptor(const acceptor&) = delete;
+    acceptor& operator=(const acceptor&) = delete;
+    virtual ~acceptor() = default;
+    virtual awaitable<io::stream> accept() = 0;
+    virtual void close() noexcept = 0;
+};
+
+template <class Listener>
+class acceptor_of final : public acceptor {
+  public:
+    explicit acceptor_of(Listener l) : listener_(std::move(l)) {}
+    awaitable<io::stream> accept() override { return listener_.accept(); }
+    void close() noexcept override { listener_.close(); }
+
+  private:
+    Listener listener_;
+};
+
+template <class Service>
+core_factory factory_of(Service service) {
+    if constexpr (is_per_core<Service>)
+        return [service = std::move(service)] { return core_service{service.make()}; };
+    else
+        return [service = any_service<io::stream, void>(std::move(service))] {
+            return core_service{service};
+        };
+}
+
 awaitable<void> serve(std::string address, core_factory make, serve_options options);
+awaitable<void> serve(std::unique_ptr<acceptor> from, core_factory make, serve_options options);
 
 }  // namespace detail
+
+/// What connections come from: `accept()` gives the next one, or an empty stream once `close()` was
+/// called and nothing is left. net::tcp::listener is one, testing::network has one.
+template <class T>
+concept stream_listener = requires(T& l) {
+    { l.accept() } -> std::same_as<awaitable<io::stream>>;
+    l.close();
+};
 
 /// Serves a service of streams on a TCP address: "127.0.0.1:8080", "[::1]:0", ":80" (all
 /// addresses).
@@ -61,14 +104,16 @@ awaitable<void> serve(std::string address, core_factory make, serve_options opti
 /// failure when the address cannot be bound or the listener breaks.
 template <class Service>
 awaitable<void> serve(std::string address, Service service, serve_options options = {}) {
-    detail::core_factory make;
-    if constexpr (is_per_core<Service>)
-        make = [service = std::move(service)] { return detail::core_service{service.make()}; };
-    else
-        make = [service = any_service<io::stream, void>(std::move(service))] {
-            return detail::core_service{service};
-        };
-    return detail::serve(std::move(address), std::move(make), std::move(options));
+    return detail::serve(std::move(address), detail::factory_of(std::move(service)),
+                         std::move(options));
+}
+
+/// The same with a listener that is open already, on the core that awaits this. Of the options,
+/// `backlog`, `max_connections` and `on_listening` are the listener's own affair, and not used.
+template <stream_listener Listener, class Service>
+awaitable<void> serve(Listener from, Service service, serve_options options = {}) {
+    return detail::serve(std::make_unique<detail::acceptor_of<Listener>>(std::move(from)),
+                         detail::factory_of(std::move(service)), std::move(options));
 }
 
 }  // namespace weft::net
