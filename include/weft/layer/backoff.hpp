@@ -11,9 +11,9 @@ namespace weft {
 /// How long to wait before the n-th retry: exponential, with full jitter.
 ///
 ///     backoff wait{.first = 50ms, .max = 10s};
-///     co_await sleep_for(wait.delay(1, random));      // anything from 0 to 50 ms; then to 100, 200
+///     co_await sleep_for(wait.delay(1, random));      // 0 to 50 ms; later to 100, 200
 ///
-/// Full jitter, because whoever failed together would otherwise come again together.
+/// Full jitter, because whoever failed together would else come again together.
 struct backoff {
     /// The most that the first retry waits.
     clock::duration first = std::chrono::milliseconds(50);
