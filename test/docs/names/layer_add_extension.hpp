@@ -1,0 +1,5 @@
+#pragma once
+
+struct tenant {
+    std::string name;
+};

@@ -1,0 +1,5 @@
+#pragma once
+
+struct inventory {
+    bool empty() const { return true; }
+};
