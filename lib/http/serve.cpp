@@ -5,18 +5,37 @@
 
 namespace weft::http::detail {
 
-awaitable<void> serve(std::string address, app_factory make, serve_options options) {
+namespace {
+
+net::serve_options transport_of(serve_options& options) {
     net::serve_options transport;
     transport.drain = options.drain;
     transport.on_listening = std::move(options.on_listening);
     transport.on_failure = std::move(options.on_failure);
     transport.max_connections = options.max_connections;
     transport.backlog = options.backlog;
-    auto core = [make = std::move(make), limits = options.http] {
+    transport.socket = std::move(options.socket);
+    transport.file = options.file;
+    return transport;
+}
+
+net::detail::core_factory core_of(app_factory make, const server_options& limits) {
+    return [make = std::move(make), limits] {
         server made(make(), limits);
         return net::detail::core_service{made, [made] { made.drain(); }};
     };
-    return net::detail::serve(std::move(address), std::move(core), std::move(transport));
+}
+
+}  // namespace
+
+awaitable<void> serve(std::string address, app_factory make, serve_options options) {
+    auto core = core_of(std::move(make), options.http);
+    return net::detail::serve(std::move(address), std::move(core), transport_of(options));
+}
+
+awaitable<void> serve(net::listen_socket socket, app_factory make, serve_options options) {
+    auto core = core_of(std::move(make), options.http);
+    return net::detail::serve(std::move(socket), std::move(core), transport_of(options));
 }
 
 }  // namespace weft::http::detail

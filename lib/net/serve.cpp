@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "inherited.hpp"
 #include <weft/net/listener.hpp>
 #include <weft/net/serve.hpp>
 #include <weft/runtime/context.hpp>
@@ -31,7 +32,7 @@ void tell_stderr(const failure& f) {
 /// One core's part of a server: its listener, its service, its connections.
 class core_server {
   public:
-    core_server(tcp::listener listener, core_service service, const serve_options& options)
+    core_server(net::listener listener, core_service service, const serve_options& options)
         : listener_(std::move(listener)), options_(options), service_(std::move(service)) {}
 
     awaitable<void> run(event& stop) {
@@ -83,7 +84,7 @@ class core_server {
             std::rethrow_exception(thrown);
     }
 
-    tcp::listener listener_;
+    net::listener listener_;
     const serve_options& options_;
     core_service service_;
     std::atomic<std::size_t> live_{0};
@@ -101,34 +102,59 @@ struct all_cores {
 };
 
 /// On the core that it is for: builds its service there.
-awaitable<void> serve_core(tcp::listener listener, all_cores& all) {
+awaitable<void> serve_core(net::listener listener, all_cores& all) {
     core_server core(std::move(listener), all.make(), all.options);
     co_await core.run(all.stop);
     if (all.running.fetch_sub(1, std::memory_order_acq_rel) == 1) all.ended.set();
 }
 
-}  // namespace
-
-awaitable<void> serve(std::string address, core_factory make, serve_options options) {
-    if (!options.on_failure) options.on_failure = tell_stderr;
-    const asio::any_io_executor here = co_await asio::this_coro::executor;
+std::vector<asio::any_io_executor> cores_of(const asio::any_io_executor& here) {
     std::vector<asio::any_io_executor> cores;
     if (runtime* owner = context_info::of(here).owner())
         cores.assign(owner->cores().begin(), owner->cores().end());
     if (cores.size() < 2) cores.assign(1, here);
+    return cores;
+}
 
-    tcp::listen_options listening;
+std::size_t share(const serve_options& options, std::size_t cores) noexcept {
+    return (options.max_connections + cores - 1) / cores;
+}
+
+/// One queue for all cores: a connection goes to whichever is first.
+std::vector<listener> listen_together(listen_socket socket,
+                                      const std::vector<asio::any_io_executor>& cores,
+                                      const serve_options& options) {
+    std::vector<listener> listeners;
+    for (std::size_t i = 1; i < cores.size(); ++i)
+        listeners.emplace_back(cores[i], socket.duplicate(), share(options, cores.size()));
+    listeners.emplace(listeners.begin(), cores[0], std::move(socket), share(options, cores.size()));
+    return listeners;
+}
+
+/// A queue for each core.
+std::vector<listener> listen_apart(const std::string& address,
+                                   const std::vector<asio::any_io_executor>& cores,
+                                   const serve_options& options) {
+    listen_options listening;
     listening.backlog = options.backlog;
-    listening.reuse_port = cores.size() > 1;
-    if (options.max_connections > 0)
-        listening.max_connections = (options.max_connections + cores.size() - 1) / cores.size();
-    endpoint at = parse_endpoint(address);
-    std::vector<tcp::listener> listeners;
+    listening.socket = options.socket;
+    listening.file = options.file;
+    if (cores.size() == 1 || address.starts_with("unix:") || is_inherited(address))
+        return listen_together(listen_socket(address, listening), cores, options);
+    listening.socket.reuse_port = true;
+    any_endpoint at = parse_any_endpoint(address);
+    std::vector<listener> listeners;
     for (const auto& core : cores) {
-        listeners.emplace_back(core, at, listening);
+        listeners.emplace_back(core, listen_socket(at, listening), share(options, cores.size()));
         at = listeners.back().local_endpoint();  // the others share the port that the system chose
     }
-    if (options.on_listening) options.on_listening(at);
+    return listeners;
+}
+
+awaitable<void> serve_on(std::vector<listener> listeners, std::vector<asio::any_io_executor> cores,
+                         core_factory make, serve_options options) {
+    if (!options.on_failure) options.on_failure = tell_stderr;
+    if (options.on_listening) options.on_listening(listeners.front().local_endpoint());
 
     co_await graceful([&](event& stop) -> awaitable<void> {
         all_cores all{make, options, stop, cores.size()};
@@ -138,6 +164,20 @@ awaitable<void> serve(std::string address, core_factory make, serve_options opti
             co_await all.ended.wait();
         });
     });
+}
+
+}  // namespace
+
+awaitable<void> serve(std::string address, core_factory make, serve_options options) {
+    auto cores = cores_of(co_await asio::this_coro::executor);
+    auto listeners = listen_apart(address, cores, options);
+    co_await serve_on(std::move(listeners), std::move(cores), std::move(make), std::move(options));
+}
+
+awaitable<void> serve(listen_socket socket, core_factory make, serve_options options) {
+    auto cores = cores_of(co_await asio::this_coro::executor);
+    auto listeners = listen_together(std::move(socket), cores, options);
+    co_await serve_on(std::move(listeners), std::move(cores), std::move(make), std::move(options));
 }
 
 }  // namespace weft::net::detail

@@ -20,8 +20,9 @@ namespace weft::http {
 struct serve_options {
     /// Once cancelled: how long connections may take to finish what they are at.
     std::chrono::milliseconds drain = std::chrono::seconds(10);
-    /// Called once it listens, with the real port.
-    std::function<void(const net::endpoint&)> on_listening = {};
+    /// Called once it listens, with the real port. (A function of a net::endpoint will do where it
+    /// listens to TCP.)
+    std::function<void(const net::any_endpoint&)> on_listening = {};
     /// What went wrong inside, one connection at a time; the default writes one line to stderr.
     std::function<void(const failure&)> on_failure = {};
     /// Connections that may live at once, on all cores together; then accepting waits. Zero: no
@@ -29,6 +30,10 @@ struct serve_options {
     std::size_t max_connections = 0;
     /// Connections that the operating system holds until they are accepted.
     int backlog = 4096;
+    /// What the system is told about the sockets: the listener's and its connections'.
+    net::socket_options socket = {};
+    /// Of a Unix socket with a path: who may connect.
+    net::socket_file_options file = {};
     /// The limits of HTTP.
     server_options http = {};
 };
@@ -36,9 +41,19 @@ struct serve_options {
 namespace detail {
 using app_factory = std::function<any_app()>;
 awaitable<void> serve(std::string address, app_factory make, serve_options options);
+awaitable<void> serve(net::listen_socket socket, app_factory make, serve_options options);
+
+template <class App>
+app_factory each_core(App app) {
+    if constexpr (is_per_core<App>)
+        return [app = std::move(app)]() -> any_app { return any_app(app.make()); };
+    else
+        return [app = any_app(std::move(app))] { return app; };
+}
 }  // namespace detail
 
-/// Serves an application on a TCP address: "127.0.0.1:8080", "[::1]:0", ":80" (all addresses).
+/// Serves an application on an address: "127.0.0.1:8080", "[::1]:0", ":80" (all addresses),
+/// "unix:/run/app.sock", or a socket that this process was started with, "systemd:NAME".
 ///
 ///     return weft::run(http::serve("0.0.0.0:8080", hello));
 ///     return weft::runtime{{.threads = 8}}.run(http::serve("0.0.0.0:8080", per_core(make_app)));
@@ -56,15 +71,14 @@ awaitable<void> serve(std::string address, app_factory make, serve_options optio
 /// or the listener breaks.
 template <class App>
 awaitable<void> serve(std::string address, App app, serve_options options = {}) {
-    if constexpr (is_per_core<App>) {
-        return detail::serve(
-            std::move(address), [app = std::move(app)]() -> any_app { return any_app(app.make()); },
-            std::move(options));
-    } else {
-        return detail::serve(
-            std::move(address), [app = any_app(std::move(app))] { return app; },
-            std::move(options));
-    }
+    return detail::serve(std::move(address), detail::each_core(std::move(app)), std::move(options));
+}
+
+/// The same on a socket that listens already, whose queue all cores share (net/listen_socket.hpp).
+/// The options `backlog`, `socket` and `file` were its opener's.
+template <class App>
+awaitable<void> serve(net::listen_socket socket, App app, serve_options options = {}) {
+    return detail::serve(std::move(socket), detail::each_core(std::move(app)), std::move(options));
 }
 
 }  // namespace weft::http
