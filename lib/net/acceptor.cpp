@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "acceptor.hpp"
 
+#include "set_options.hpp"
 #include "socket.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/runtime/executor.hpp>
@@ -259,6 +260,8 @@ acceptor::accepted acceptor::admit(int number, const endpoint& peer, io::stream&
         auto executor = base_ ? serialized(base_) : executor_;
         auto place = std::make_shared<permit>(weak_from_this());
         if (local_.is_unix()) {
+            if (shared_->for_each)
+                set_options(number, *shared_->for_each, socket_role::established);
             s = make_unix_stream(std::move(executor), socket.release(), &local_.unix_name(),
                                  std::move(place));
         } else {

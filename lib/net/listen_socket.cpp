@@ -9,6 +9,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -48,6 +49,12 @@ file_descriptor listen_on_tcp(endpoint address, const listen_options& options) {
     return socket;
 }
 
+/// What a Unix socket's connections have to be told each by itself.
+std::optional<socket_options> for_each(const listen_options& options) {
+    if (!options.socket.send_buffer && !options.socket.receive_buffer) return std::nullopt;
+    return options.socket;
+}
+
 }  // namespace
 
 listen_socket::listen_socket() noexcept = default;
@@ -80,6 +87,7 @@ void listen_socket::open(const any_endpoint& address, const listen_options& opti
     socket_ = file_descriptor(::socket(AF_UNIX, stream_type, 0));
     if (!socket_) fail(errno, address);
     detail::set_options(socket_.get(), options.socket, detail::socket_role::listener);
+    shared_->for_each = for_each(options);
     const std::string& path = address.unix_name().path;
     if (!path.starts_with('@')) {
         shared_->file.emplace(socket_.get(), path, options.backlog, options.file);
@@ -113,6 +121,7 @@ void listen_socket::adopt(file_descriptor socket, const listen_options& options)
     local_ = detail::own_name(socket.get());
     socket_ = std::move(socket);
     shared_ = std::make_shared<detail::listening>();
+    if (local_.is_unix()) shared_->for_each = for_each(options);
 }
 
 listen_socket listen_socket::duplicate() const {

@@ -31,6 +31,11 @@ class setter {
         if (::setsockopt(socket_, level, name, &n, sizeof n) != 0)
             refused(option, std::to_string(value).append(unit), errno);
     }
+    void flag(std::string_view option, int level, int name, bool value) const {
+        const int n = value ? 1 : 0;
+        if (::setsockopt(socket_, level, name, &n, sizeof n) != 0)
+            refused(option, value ? "true" : "false", errno);
+    }
     void text(std::string_view option, int level, int name, const std::string& value) const {
         if (::setsockopt(socket_, level, name, value.data(),
                          static_cast<socklen_t>(value.size())) != 0)
@@ -112,7 +117,7 @@ void set_keepalive(const setter& set, const keepalive_options& k) {
 }
 
 void set_of_tcp(const setter& set, const socket_options& o, socket_role role) {
-    if (set.is_tcp()) set.number("nodelay", IPPROTO_TCP, TCP_NODELAY, o.nodelay ? 1 : 0);
+    if (set.is_tcp()) set.flag("nodelay", IPPROTO_TCP, TCP_NODELAY, o.nodelay);
     if (o.keepalive) set_keepalive(set, *o.keepalive);
     if (o.user_timeout) {
         const auto ms = o.user_timeout->count();
@@ -159,21 +164,21 @@ void set_of_ip(const setter& set, const socket_options& o, socket_role role) {
     }
     if (o.reuse_port) {
         set.needs(ip, "reuse_port", "true");
-        set.number("reuse_port", SOL_SOCKET, SO_REUSEPORT, 1);
+        set.flag("reuse_port", SOL_SOCKET, SO_REUSEPORT, true);
     }
     if (o.transparent) {
         set.needs(ip, "transparent", "true");
         if (set.is_v6())
-            set.number("transparent", IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
+            set.flag("transparent", IPPROTO_IPV6, IPV6_TRANSPARENT, true);
         else
-            set.number("transparent", IPPROTO_IP, IP_TRANSPARENT, 1);
+            set.flag("transparent", IPPROTO_IP, IP_TRANSPARENT, true);
     }
     if (o.freebind) {
         set.needs(ip, "freebind", "true");
         if (set.is_v6())
-            set.number("freebind", IPPROTO_IPV6, IPV6_FREEBIND, 1);
+            set.flag("freebind", IPPROTO_IPV6, IPV6_FREEBIND, true);
         else
-            set.number("freebind", IPPROTO_IP, IP_FREEBIND, 1);
+            set.flag("freebind", IPPROTO_IP, IP_FREEBIND, true);
     }
     if (o.traffic_class) {
         set.needs(ip, "traffic_class", std::to_string(*o.traffic_class));
@@ -184,7 +189,7 @@ void set_of_ip(const setter& set, const socket_options& o, socket_role role) {
     // Explicitly off too, since the system's default is a setting. It can only be said before bind.
     const bool unbound = role == socket_role::listener || role == socket_role::datagram;
     if (set.is_v6() && (unbound || o.v6_only))
-        set.number("v6_only", IPPROTO_IPV6, IPV6_V6ONLY, o.v6_only ? 1 : 0);
+        set.flag("v6_only", IPPROTO_IPV6, IPV6_V6ONLY, o.v6_only);
 }
 
 }  // namespace

@@ -38,6 +38,8 @@ class socket_file {
 struct listening {
     std::atomic<bool> handed_over{false};
     std::optional<socket_file> file;
+    /// Of a Unix socket, whose connections do not get them from the listener.
+    std::optional<socket_options> for_each = {};
 };
 
 }  // namespace weft::net::detail
