@@ -13,6 +13,8 @@ namespace ip = boost::asio::ip;
 
 namespace {
 
+constexpr std::size_t longest_unix_path = 107;  // sun_path, and its NUL
+
 [[noreturn]] void refuse(std::string_view text, const char* why) {
     throw failure(
         failure_kind::invalid_input,
@@ -56,6 +58,26 @@ std::string to_string(const endpoint& e) {
     else
         text = e.address().to_string();
     return text.append(":").append(std::to_string(e.port()));
+}
+
+std::string to_string(const unix_endpoint& e) { return "unix:" + e.path; }
+
+any_endpoint parse_any_endpoint(std::string_view text) {
+    constexpr std::string_view scheme = "unix:";
+    if (!text.starts_with(scheme)) return parse_endpoint(text);
+    const std::string_view path = text.substr(scheme.size());
+    if (path.empty() || path == "@") refuse(text, "expected unix:/PATH or unix:@NAME");
+    if (path.size() > longest_unix_path) refuse(text, "a Unix socket's name has at most 107 bytes");
+    if (path.find('\0') != std::string_view::npos) refuse(text, "a path holds no NUL");
+    return unix_endpoint{std::string(path)};
+}
+
+std::string to_string(const any_endpoint& e) {
+    return e.is_unix() ? to_string(e.unix_name()) : to_string(e.ip());
+}
+
+void any_endpoint::refuse() const {
+    throw failure(failure_kind::invalid_input, to_string(*this) + " has no IP address and port");
 }
 
 }  // namespace weft::net

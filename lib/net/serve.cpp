@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "inherited.hpp"
 #include <weft/net/listener.hpp>
 #include <weft/net/serve.hpp>
 #include <weft/runtime/context.hpp>
@@ -107,9 +108,52 @@ awaitable<void> serve_core(std::unique_ptr<acceptor> from, all_cores& all) {
     if (all.running.fetch_sub(1, std::memory_order_acq_rel) == 1) all.ended.set();
 }
 
+std::vector<asio::any_io_executor> cores_of(const asio::any_io_executor& here) {
+    std::vector<asio::any_io_executor> cores;
+    if (runtime* owner = context_info::of(here).owner())
+        cores.assign(owner->cores().begin(), owner->cores().end());
+    if (cores.size() < 2) cores.assign(1, here);
+    return cores;
+}
+
+std::size_t share(const serve_options& options, std::size_t cores) noexcept {
+    return (options.max_connections + cores - 1) / cores;
+}
+
+/// One queue for all cores: a connection goes to whichever is first.
+std::vector<listener> listen_together(listen_socket socket,
+                                      const std::vector<asio::any_io_executor>& cores,
+                                      const serve_options& options) {
+    std::vector<listener> listeners;
+    for (std::size_t i = 1; i < cores.size(); ++i)
+        listeners.emplace_back(cores[i], socket.duplicate(), share(options, cores.size()));
+    listeners.emplace(listeners.begin(), cores[0], std::move(socket), share(options, cores.size()));
+    return listeners;
+}
+
+/// A queue for each core.
+std::vector<listener> listen_apart(const std::string& address,
+                                   const std::vector<asio::any_io_executor>& cores,
+                                   const serve_options& options) {
+    listen_options listening;
+    listening.backlog = options.backlog;
+    listening.socket = options.socket;
+    listening.file = options.file;
+    if (cores.size() == 1 || address.starts_with("unix:") || is_inherited(address))
+        return listen_together(listen_socket(address, listening), cores, options);
+    listening.socket.reuse_port = true;
+    any_endpoint at = parse_any_endpoint(address);
+    std::vector<listener> listeners;
+    for (const auto& core : cores) {
+        listeners.emplace_back(core, listen_socket(at, listening), share(options, cores.size()));
+        at = listeners.back().local_endpoint();  // the others share the port that the system chose
+    }
+    return listeners;
+}
+
 /// One acceptor for each core.
-awaitable<void> serve_cores(std::vector<asio::any_io_executor> cores,
-                            std::vector<std::unique_ptr<acceptor>> from, core_factory make,
+awaitable<void> serve_cores(std::vector<std::unique_ptr<acceptor>> from,
+                            std::vector<asio::any_io_executor> cores, core_factory make,
                             serve_options options) {
     if (!options.on_failure) options.on_failure = tell_stderr;
     co_await graceful([&](event& stop) -> awaitable<void> {
@@ -122,29 +166,27 @@ awaitable<void> serve_cores(std::vector<asio::any_io_executor> cores,
     });
 }
 
+awaitable<void> serve_on(std::vector<listener> listeners, std::vector<asio::any_io_executor> cores,
+                         core_factory make, serve_options options) {
+    if (options.on_listening) options.on_listening(listeners.front().local_endpoint());
+    std::vector<std::unique_ptr<acceptor>> from;
+    for (listener& l : listeners)
+        from.push_back(std::make_unique<acceptor_of<listener>>(std::move(l)));
+    return serve_cores(std::move(from), std::move(cores), std::move(make), std::move(options));
+}
+
 }  // namespace
 
 awaitable<void> serve(std::string address, core_factory make, serve_options options) {
-    const asio::any_io_executor here = co_await asio::this_coro::executor;
-    std::vector<asio::any_io_executor> cores;
-    if (runtime* owner = context_info::of(here).owner())
-        cores.assign(owner->cores().begin(), owner->cores().end());
-    if (cores.size() < 2) cores.assign(1, here);
+    auto cores = cores_of(co_await asio::this_coro::executor);
+    auto listeners = listen_apart(address, cores, options);
+    co_await serve_on(std::move(listeners), std::move(cores), std::move(make), std::move(options));
+}
 
-    tcp::listen_options listening;
-    listening.backlog = options.backlog;
-    listening.reuse_port = cores.size() > 1;
-    if (options.max_connections > 0)
-        listening.max_connections = (options.max_connections + cores.size() - 1) / cores.size();
-    endpoint at = parse_endpoint(address);
-    std::vector<std::unique_ptr<acceptor>> from;
-    for (const auto& core : cores) {
-        tcp::listener one(core, at, listening);
-        at = one.local_endpoint();  // the others share the port that the system chose
-        from.push_back(std::make_unique<acceptor_of<tcp::listener>>(std::move(one)));
-    }
-    if (options.on_listening) options.on_listening(at);
-    co_await serve_cores(std::move(cores), std::move(from), std::move(make), std::move(options));
+awaitable<void> serve(listen_socket socket, core_factory make, serve_options options) {
+    auto cores = cores_of(co_await asio::this_coro::executor);
+    auto listeners = listen_together(std::move(socket), cores, options);
+    co_await serve_on(std::move(listeners), std::move(cores), std::move(make), std::move(options));
 }
 
 awaitable<void> serve(std::unique_ptr<acceptor> from, core_factory make, serve_options options) {
@@ -152,7 +194,7 @@ awaitable<void> serve(std::unique_ptr<acceptor> from, core_factory make, serve_o
     cores.push_back(co_await asio::this_coro::executor);
     std::vector<std::unique_ptr<acceptor>> all;
     all.push_back(std::move(from));
-    co_await serve_cores(std::move(cores), std::move(all), std::move(make), std::move(options));
+    co_await serve_cores(std::move(all), std::move(cores), std::move(make), std::move(options));
 }
 
 }  // namespace weft::net::detail

@@ -4,7 +4,6 @@
 #include "tcp_stream.hpp"
 #include <weft/io/stream.hpp>
 #include <weft/net/endpoint.hpp>
-#include <weft/net/listener.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -12,12 +11,13 @@
 
 namespace weft::net::detail {
 
-/// Opens, binds and listens; `address` becomes what it is bound to. Throws failure.
-int listen_on(endpoint& address, const tcp::listen_options& options);
-
 /// A stream over a connected socket, which it takes over, with its facts. `local` null: asked from
 /// the system.
 io::stream make_stream(boost::asio::any_io_executor executor, int socket, const endpoint& peer,
                        const endpoint* local, std::shared_ptr<connection_permit> permit);
+
+/// The same for a Unix socket. `local`: of an accepted connection; null: not asked.
+io::stream make_unix_stream(boost::asio::any_io_executor executor, int socket,
+                            const unix_endpoint* local, std::shared_ptr<connection_permit> permit);
 
 }  // namespace weft::net::detail

@@ -1,6 +1,9 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "resolver_pool.hpp"
+#include "set_options.hpp"
+#include "socket.hpp"
 #include <weft/core/failure.hpp>
+#include <weft/net/file_descriptor.hpp>
 #include <weft/net/tcp.hpp>
 #include <weft/runtime/executor.hpp>
 #include <weft/runtime/sleep.hpp>
@@ -18,7 +21,8 @@
 #include <string>
 #include <utility>
 
-#include <unistd.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 namespace weft::net::tcp {
 
@@ -27,29 +31,33 @@ using io::error_code;
 
 namespace {
 
-/// A socket on its way through coroutines that may be cancelled.
-struct owned_socket {
-    owned_socket() noexcept = default;
-    explicit owned_socket(int f) noexcept : fd(f) {}
-    owned_socket(owned_socket&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
-    owned_socket& operator=(owned_socket&& other) noexcept {
-        std::swap(fd, other.fd);
-        return *this;
-    }
-    ~owned_socket() {
-        if (fd >= 0) ::close(fd);
-    }
-    int fd = -1;
-};
-
-/// One address.
-awaitable<owned_socket> connect_one(endpoint address) {
+/// One address. The options outlive it.
+awaitable<file_descriptor> connect_one(endpoint address, const connect_options* options) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const external_work working(context_info::of(executor));
     asio::ip::tcp::socket socket(executor);
-    auto [ec] = co_await socket.async_connect(address, asio::as_tuple(asio::deferred));
+    error_code ec;
+    socket.open(address.protocol(), ec);
+    if (!ec) {
+        net::detail::set_options(socket.native_handle(), options->socket,
+                                 net::detail::socket_role::connector);
+        if (options->local) {
+            const int one = 1;
+            ::setsockopt(socket.native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+                         sizeof one);
+            socket.bind(*options->local, ec);
+            if (ec)
+                throw failure::from(ec, "cannot bind to the local address")
+                    .with("local", to_string(*options->local))
+                    .with("address", to_string(address));
+        }
+    }
+    if (!ec) {
+        auto [result] = co_await socket.async_connect(address, asio::as_tuple(asio::deferred));
+        ec = result;
+    }
     if (ec) throw failure::from(ec, "cannot connect").with("address", to_string(address));
-    co_return owned_socket(socket.release());
+    co_return file_descriptor(socket.release());
 }
 
 /// What went wrong, with what was asked.
@@ -94,17 +102,20 @@ awaitable<io::stream> connect_to(connect_request to, connect_options options) {
     std::optional<failure> last;
     for (const auto& ip : addresses) {
         const endpoint address(ip, to.port);
-        owned_socket socket;
+        file_descriptor socket;
         std::optional<failure> now;
         try {
             if (options.address_timeout.count() > 0)
-                socket = co_await with_deadline(options.address_timeout, connect_one(address));
+                socket =
+                    co_await with_deadline(options.address_timeout, connect_one(address, &options));
             else
-                socket = co_await connect_one(address);
+                socket = co_await connect_one(address, &options);
         } catch (...) {
             now = failure::from(std::current_exception());
         }
-        if (!now) co_return adopt(serialized(executor), std::exchange(socket.fd, -1));
+        if (!now)
+            co_return net::detail::make_stream(serialized(executor), socket.release(), address,
+                                               nullptr, nullptr);
         const auto cancelled = co_await asio::this_coro::cancellation_state;
         if (cancelled.cancelled() != asio::cancellation_type::none)
             throw about(std::move(*now), to);

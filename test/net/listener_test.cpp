@@ -269,8 +269,8 @@ TEST_CASE("without descriptors accepting pauses, does not spin, and goes on when
 TEST_CASE("several listeners share an address, one per core") {
     testing::run_real([]() -> awaitable<void> {
         auto ex = co_await asio::this_coro::executor;
-        net::tcp::listener first(ex, "127.0.0.1:0", {.reuse_port = true});
-        net::tcp::listener second(ex, first.local_endpoint(), {.reuse_port = true});
+        net::tcp::listener first(ex, "127.0.0.1:0", {.socket = {.reuse_port = true}});
+        net::tcp::listener second(ex, first.local_endpoint(), {.socket = {.reuse_port = true}});
         int firsts = 0;
         int seconds = 0;
         std::vector<io::stream> streams;

@@ -4,6 +4,7 @@
 #include <weft/core/awaitable.hpp>
 #include <weft/io/stream.hpp>
 #include <weft/net/endpoint.hpp>
+#include <weft/net/listen_socket.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -11,31 +12,23 @@
 #include <memory>
 #include <source_location>
 #include <string_view>
+#include <utility>
 
-namespace weft::net::tcp {
+namespace weft::net {
 
-struct listen_options {
-    /// Connections that the operating system holds for us before they are accepted; it may hold
-    /// fewer.
-    int backlog = 4096;
-    /// Lets several listeners share one address, one per core; the system spreads connections over
-    /// them.
-    bool reuse_port = false;
-    /// Connections of this listener that may live at once; then accepting waits for one to close.
-    /// Zero: no limit.
-    std::size_t max_connections = 0;
-    /// Listens to IPv6 only, where the address is [::]. Else IPv4 comes in there too.
-    bool v6_only = false;
-};
+namespace detail {
+class acceptor;
+}
 
-/// Accepts TCP connections.
+/// Accepts connections: of TCP or of a Unix socket, on a socket of its own or one that was given.
 ///
-///     net::tcp::listener listener(co_await asio::this_coro::executor, "127.0.0.1:8080");
+///     net::listener listener(ex, "unix:/run/app.sock", {.file = {.permissions = 0660}});
 ///     while (io::stream s = co_await listener.accept()) scope.spawn(serve(std::move(s)));
 ///
 /// Connections belong to the listener's executor when that is serial (weft::run, weft::runtime, a
-/// strand, single_threaded), else each gets a strand of its own on it. Their extensions hold
-/// peer_endpoint and local_endpoint.
+/// strand, single_threaded), else each gets a strand of its own on it. The extensions of a TCP
+/// connection hold peer_endpoint and local_endpoint, those of a Unix connection peer_credentials and
+/// unix_local_endpoint (unix.hpp).
 ///
 /// When descriptors or memory run out, accepting pauses until one of its connections closes, or for
 /// a tenth of a second, and goes on; it never spins. Connections that die before they are accepted
@@ -45,19 +38,21 @@ struct listen_options {
 /// under way.
 class listener {
   public:
-    /// Opens, binds and listens. `address` as parse_endpoint reads it. Throws failure that names
-    /// the address.
+    /// Opens, binds and listens; `address` is what listen_socket reads. Throws failure that names
+    /// the address, or the socket option.
     listener(boost::asio::any_io_executor executor, std::string_view address,
-             listen_options options = {});
-    listener(boost::asio::any_io_executor executor, const endpoint& address,
-             listen_options options = {});
+             const listen_options& options = {});
+    /// Accepts from a socket that listens already. Zero connections: no limit.
+    listener(boost::asio::any_io_executor executor, listen_socket socket,
+             std::size_t max_connections = 0);
     listener(listener&&) noexcept;
     listener& operator=(listener&&) noexcept;
-    /// Closes at once: connections that nobody accepted are reset.
+    /// Closes at once: connections that nobody accepted are reset, unless another listener or
+    /// process shares the socket.
     ~listener();
 
     /// Where it listens; the port is the real one when 0 was asked for.
-    [[nodiscard]] endpoint local_endpoint() const noexcept;
+    [[nodiscard]] const any_endpoint& local_endpoint() const noexcept;
 
     /// The next connection, or an empty stream once the listener is closed and drained. Does not
     /// suspend while the system has one ready. Several may wait; they are served in turn.
@@ -65,16 +60,48 @@ class listener {
     awaitable<io::stream> accept(std::source_location where = std::source_location::current());
 
     /// The graceful end: what the system has already accepted for us still comes out of accept,
-    /// then empty streams. From any thread. New clients are refused once the last one has come out.
+    /// then empty streams; what the socket shares with a process that took it over stays in the
+    /// queue for that. From any thread. New clients are refused once the last one has come out; the
+    /// file of a Unix socket is gone at once.
     void close() noexcept;
 
     /// Connections of this listener that live now.
     [[nodiscard]] std::size_t live() const noexcept;
 
-    class state;
-
   private:
-    std::shared_ptr<state> state_;
+    std::shared_ptr<detail::acceptor> acceptor_;
 };
 
-}  // namespace weft::net::tcp
+namespace tcp {
+
+using net::listen_options;
+
+/// The same for TCP alone.
+///
+///     net::tcp::listener listener(co_await asio::this_coro::executor, "127.0.0.1:8080");
+///     while (io::stream s = co_await listener.accept()) scope.spawn(serve(std::move(s)));
+class listener {
+  public:
+    /// `address` as parse_endpoint reads it. Throws failure that names the address.
+    listener(boost::asio::any_io_executor executor, std::string_view address,
+             const listen_options& options = {})
+        : listener(std::move(executor), parse_endpoint(address), options) {}
+    listener(boost::asio::any_io_executor executor, const endpoint& address,
+             const listen_options& options = {})
+        : listener_(std::move(executor), listen_socket(any_endpoint(address), options),
+                    options.max_connections) {}
+
+    [[nodiscard]] endpoint local_endpoint() const { return listener_.local_endpoint().ip(); }
+    awaitable<io::stream> accept(std::source_location where = std::source_location::current()) {
+        return listener_.accept(where);
+    }
+    void close() noexcept { listener_.close(); }
+    [[nodiscard]] std::size_t live() const noexcept { return listener_.live(); }
+
+  private:
+    net::listener listener_;
+};
+
+}  // namespace tcp
+
+}  // namespace weft::net

@@ -7,6 +7,8 @@
 #include <weft/core/per_core.hpp>
 #include <weft/io/stream.hpp>
 #include <weft/net/endpoint.hpp>
+#include <weft/net/listen_socket.hpp>
+#include <weft/net/socket_options.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -21,8 +23,9 @@ namespace weft::net {
 struct serve_options {
     /// Once cancelled: how long connections may take to finish what they are at.
     std::chrono::milliseconds drain = std::chrono::seconds(10);
-    /// Called once it listens, with the real port.
-    std::function<void(const endpoint&)> on_listening = {};
+    /// Called once it listens, with the real port. (A function of a net::endpoint will do where it
+    /// listens to TCP.)
+    std::function<void(const any_endpoint&)> on_listening = {};
     /// What a connection's service threw; the default writes one line to stderr.
     std::function<void(const failure&)> on_failure = {};
     /// Connections that may live at once, on all cores together; then accepting waits. Zero: no
@@ -30,6 +33,10 @@ struct serve_options {
     std::size_t max_connections = 0;
     /// Connections that the operating system holds until they are accepted.
     int backlog = 4096;
+    /// What the system is told about the sockets: the listener's and its connections'.
+    socket_options socket = {};
+    /// Of a Unix socket with a path: who may connect.
+    socket_file_options file = {};
 };
 
 namespace detail {
@@ -63,8 +70,12 @@ class acceptor_of final : public acceptor {
     Listener listener_;
 };
 
+awaitable<void> serve(std::string address, core_factory make, serve_options options);
+awaitable<void> serve(listen_socket socket, core_factory make, serve_options options);
+awaitable<void> serve(std::unique_ptr<acceptor> from, core_factory make, serve_options options);
+
 template <class Service>
-core_factory factory_of(Service service) {
+core_factory each_core(Service service) {
     if constexpr (is_per_core<Service>)
         return [service = std::move(service)] { return core_service{service.make()}; };
     else
@@ -73,47 +84,55 @@ core_factory factory_of(Service service) {
         };
 }
 
-awaitable<void> serve(std::string address, core_factory make, serve_options options);
-awaitable<void> serve(std::unique_ptr<acceptor> from, core_factory make, serve_options options);
-
 }  // namespace detail
 
 /// What connections come from: `accept()` gives the next one, or an empty stream once `close()` was
-/// called and nothing is left. net::tcp::listener is one, testing::network has one.
+/// called and nothing is left. net::listener is one, testing::network has one.
 template <class T>
 concept stream_listener = requires(T& l) {
     { l.accept() } -> std::same_as<awaitable<io::stream>>;
     l.close();
 };
 
-/// Serves a service of streams on a TCP address: "127.0.0.1:8080", "[::1]:0", ":80" (all
-/// addresses).
+/// Serves a service of streams on an address: "127.0.0.1:8080", "[::1]:0", ":80" (all addresses),
+/// "unix:/run/app.sock", or a socket that this process was started with, "systemd:NAME"
+/// (listen_socket.hpp has them all).
 ///
 ///     auto greet = [](io::stream s) -> awaitable<void> {
 ///         co_await s.write(bytes::literal("hello"));
 ///     };
 ///     return weft::run(net::serve("127.0.0.1:7", greet));
 ///
-/// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the
-/// core that accepted it; `service` is shared by the cores, unless it is a per_core. On any other
-/// executor there is one listener, and each connection has a strand of its own where the executor
-/// is not serial. A connection whose service throws is closed and told to `on_failure`.
+/// On a weft::runtime each core listens to a TCP address for itself (SO_REUSEPORT) and a connection
+/// stays on the core that accepted it; the cores share one queue of a Unix socket. `service` is
+/// shared by the cores, unless it is a per_core. On any other executor there is one listener, and
+/// each connection has a strand of its own where the executor is not serial. A connection whose
+/// service throws is closed and told to `on_failure`.
 ///
 /// Runs until it is cancelled. Then it takes what the system has accepted already, stops listening,
 /// gives connections `drain` to come to their end, cancels the rest, and completes normally. Throws
 /// failure when the address cannot be bound or the listener breaks.
 template <class Service>
 awaitable<void> serve(std::string address, Service service, serve_options options = {}) {
-    return detail::serve(std::move(address), detail::factory_of(std::move(service)),
+    return detail::serve(std::move(address), detail::each_core(std::move(service)),
                          std::move(options));
 }
 
-/// The same with a listener that is open already, on the core that awaits this. Of the options,
-/// `backlog`, `max_connections` and `on_listening` are the listener's own affair, and not used.
+/// The same on a socket that listens already, whose queue all cores share: one that was inherited,
+/// or is handed on to the next process (handover.hpp). The options `backlog`, `socket` and `file`
+/// were its opener's.
+template <class Service>
+awaitable<void> serve(listen_socket socket, Service service, serve_options options = {}) {
+    return detail::serve(std::move(socket), detail::each_core(std::move(service)),
+                         std::move(options));
+}
+
+/// The same with a listener of any kind, on the core that awaits this. Of the options, `backlog`,
+/// `max_connections`, `on_listening`, `socket` and `file` are the listener's own affair.
 template <stream_listener Listener, class Service>
 awaitable<void> serve(Listener from, Service service, serve_options options = {}) {
     return detail::serve(std::make_unique<detail::acceptor_of<Listener>>(std::move(from)),
-                         detail::factory_of(std::move(service)), std::move(options));
+                         detail::each_core(std::move(service)), std::move(options));
 }
 
 }  // namespace weft::net

@@ -4,15 +4,23 @@
 #include <weft/net/connect_request.hpp>
 #include <weft/net/endpoint.hpp>
 #include <weft/net/listener.hpp>
+#include <weft/net/socket_options.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
+#include <utility>
 
 namespace weft::net::tcp {
 
 struct connect_options {
     /// For one address; the next is tried after it. Zero: as long as the operating system tries.
     std::chrono::milliseconds address_timeout{10'000};
+    /// What the system is told about the socket, before it connects.
+    socket_options socket = {};
+    /// The address of our end; port 0: the system chooses. Unset: the system chooses both. An
+    /// address of the other IP version is no match for the peer's: the connect fails.
+    std::optional<endpoint> local = {};
 };
 
 /// The TCP connector: a service from connect_request to io::stream.
@@ -22,7 +30,7 @@ struct connect_options {
 ///
 /// The host is an IP address, or a name that getaddrinfo resolves on a thread apart; its addresses
 /// are tried in order until one answers. The stream belongs to the caller's executor, sends small
-/// writes at once (TCP_NODELAY) and holds peer_endpoint and local_endpoint in its extensions.
+/// writes at once (socket_options::nodelay) and holds peer_endpoint and local_endpoint in its extensions.
 ///
 /// Throws failure: unavailable (no such host, refused, unreachable) or timeout, domain transport,
 /// delivery not_sent, with host, port and address in its context; the last address's failure is the
@@ -31,7 +39,7 @@ struct connect_options {
 class connector {
   public:
     connector() = default;
-    explicit connector(connect_options options) : options_(options) {}
+    explicit connector(connect_options options) : options_(std::move(options)) {}
 
     awaitable<io::stream> serve(connect_request to) const;
 
@@ -42,8 +50,8 @@ class connector {
 /// The connector with the default options.
 inline const connector connect{};
 
-/// Takes over a connected, non-blocking TCP socket and makes it a stream on `executor`; closes it
-/// when that fails.
-io::stream adopt(boost::asio::any_io_executor executor, int socket);
+/// Takes over a connected TCP socket and makes it a stream on `executor`; closes it when that fails.
+io::stream adopt(boost::asio::any_io_executor executor, int socket,
+                 const socket_options& options = {});
 
 }  // namespace weft::net::tcp

@@ -1,0 +1,16 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/net/file_descriptor.hpp>
+
+#include <string_view>
+
+namespace weft::net::detail {
+
+/// "systemd:NAME" or "fd:N".
+bool is_inherited(std::string_view address) noexcept;
+
+/// The descriptor that such an address names, taken over. Throws failure that quotes the address.
+file_descriptor take_inherited(std::string_view address);
+
+}  // namespace weft::net::detail
