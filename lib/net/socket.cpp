@@ -28,6 +28,11 @@ namespace {
         .with("address", to_string(address));
 }
 
+/// How much a connection may give the system beyond what is under way to its peer. Without a bound
+/// the send buffer grows to megabytes, and a peer that takes nothing costs as much, and as much
+/// work: what is under way is not bounded by it, so a fast peer is served as fast.
+constexpr int notsent_lowat = 128 * 1024;
+
 void set(int socket, int level, int name, int value) noexcept {
     ::setsockopt(socket, level, name, &value, sizeof value);
 }
@@ -52,8 +57,9 @@ int listen_on(endpoint& address, const tcp::listen_options& options) {
     if (socket < 0) fail(errno, address, -1);
     set(socket, SOL_SOCKET, SO_REUSEADDR, 1);
     if (address.address().is_v6()) set(socket, IPPROTO_IPV6, IPV6_V6ONLY, options.v6_only ? 1 : 0);
-    // Linux hands it down to the connections that are accepted.
+    // Linux hands both down to the connections that are accepted.
     set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+    set(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, notsent_lowat);
     const int one = 1;
     if (options.reuse_port && ::setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0)
         fail(errno, address, socket);
