@@ -9,6 +9,8 @@
 #include <optional>
 #include <thread>
 
+#include <sched.h>
+
 namespace abuse {
 
 using namespace std::chrono_literals;
@@ -37,6 +39,14 @@ void print(const char* who, const weft::histogram& quiet, const weft::histogram&
         who, us(quiet.percentile(0.5)), before, quiet.count(), us(attacked.percentile(0.5)),
         us(attacked.percentile(0.99)), us(attacked.max()), attacked.count(),
         before > 0 ? us(attacked.percentile(0.99)) / before : 0.0);
+}
+
+/// It is the server's; whoever attacks from elsewhere does not take from it.
+void leave_first_processor() {
+    cpu_set_t others;
+    if (::sched_getaffinity(0, sizeof others, &others) != 0 || CPU_COUNT(&others) < 2) return;
+    CPU_CLR(0, &others);
+    ::sched_setaffinity(0, sizeof others, &others);
 }
 
 /// Descriptors are closed a moment after their peers saw the end.
@@ -76,6 +86,7 @@ int carry_out(const attack& wanted) {
     fmt::print("{}: {} attackers\n", a.title, a.attackers);
     std::fflush(stdout);
 
+    if (a.server.apart) leave_first_processor();
     bystander him(server.port());
     std::this_thread::sleep_for(200ms);
     (void)him.take();  // what is only slow the first time

@@ -17,6 +17,7 @@ namespace abuse {
 struct size_of_attack {
     std::size_t attackers = 0;  ///< 0: the attack's own small number
     bool full = false;          ///< 10,000 attackers, and the server's default limits
+    bool watchdog = false;      ///< watch the server's loop
 };
 
 /// One attack: who comes, what the server is given, what must have become of them.

@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "bystander.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -18,11 +19,30 @@ namespace abuse {
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
 
-bystander::bystander(std::uint16_t port) : port_(port), thread_([this] { run(); }) {}
+namespace {
+
+constexpr auto every = 2ms;
+constexpr auto every_new = 20ms;
+
+/// On a processor that the attackers have to themselves he would measure them, and not the server:
+/// where it is allowed, he goes first.
+void go_first() {
+    sched_param first{};
+    first.sched_priority = 1;
+    ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &first);
+}
+
+}  // namespace
+
+bystander::bystander(std::uint16_t port)
+    : port_(port),
+      kept_thread_([this] { ask_over_one(); }),
+      fresh_thread_([this] { ask_over_new(); }) {}
 
 bystander::~bystander() {
     stop_ = true;
-    thread_.join();
+    kept_thread_.join();
+    fresh_thread_.join();
 }
 
 bystander::experience bystander::take() {
@@ -56,58 +76,71 @@ int bystander::connect() {
     return s;
 }
 
-bool bystander::exchange(int socket) {
+bystander::answer bystander::exchange(int socket) {
     constexpr std::string_view ask = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     constexpr std::string_view wanted = "Hello, World!";
     if (::send(socket, ask.data(), ask.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(ask.size()))
-        return false;
+        return answer::none;
     std::array<char, 1024> buffer;
     std::size_t have = 0;
     for (;;) {
         const ssize_t n = ::recv(socket, buffer.data() + have, buffer.size() - have, 0);
-        if (n <= 0) return false;
+        if (n <= 0) return have == 0 ? answer::none : answer::wrong;
         have += static_cast<std::size_t>(n);
         const std::string_view got(buffer.data(), have);
-        if (got.ends_with(wanted)) return got.starts_with("HTTP/1.1 200 ");
-        if (have == buffer.size()) return false;
+        if (got.ends_with(wanted))
+            return got.starts_with("HTTP/1.1 200 ") ? answer::right : answer::wrong;
+        if (have == buffer.size()) return answer::wrong;
     }
 }
 
-void bystander::run() {
-    // On a processor that the attackers have to themselves he would measure them, and not the
-    // server: where it is allowed, he goes first.
-    sched_param first{};
-    first.sched_priority = 1;
-    ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &first);
+void bystander::ask_over_one() {
+    go_first();
     int kept = -1;
-    auto due = steady::now();
-    for (unsigned n = 0; !stop_; ++n) {
-        due += 2ms;
+    for (auto due = steady::now(); !stop_;) {
+        due = std::max(due + every, steady::now());
         std::this_thread::sleep_until(due);
-        if (kept < 0) kept = connect();
-        if (kept < 0 || !exchange(kept)) {
-            lose("on the kept connection");
-            if (kept >= 0) ::close(kept);
-            kept = -1;
-        } else {
-            kept_.record(steady::now() - due);
+        const auto from = steady::now();
+        const bool is_new = kept < 0;
+        if (is_new) kept = connect();
+        answer got = kept < 0 ? answer::none : exchange(kept);
+        if (got == answer::none && !is_new) {
+            // The server may close a connection that was idle for long (we were held up): any
+            // client tries once more.
+            ::close(kept);
+            kept = connect();
+            got = kept < 0 ? answer::none : exchange(kept);
         }
-        if (n % 10 != 5 || !freshly_) continue;
+        if (got == answer::right) {
+            kept_.record_stall(steady::now() - from, every);
+            continue;
+        }
+        lose("on the kept connection");
+        if (kept >= 0) ::close(kept);
+        kept = -1;
+    }
+    if (kept >= 0) ::close(kept);
+}
+
+void bystander::ask_over_new() {
+    go_first();
+    for (auto due = steady::now(); !stop_;) {
+        due = std::max(due + every_new, steady::now());
+        std::this_thread::sleep_until(due);
         const auto from = steady::now();
         const int s = connect();
         if (s < 0) {
             lose("connecting");
             continue;
         }
-        if (exchange(s))
-            fresh_.record(steady::now() - from);
+        if (exchange(s) == answer::right)
+            fresh_.record_stall(steady::now() - from, every_new);
         else
             lose("on a new connection");
         const linger now{1, 0};  // no port stays behind
         ::setsockopt(s, SOL_SOCKET, SO_LINGER, &now, sizeof now);
         ::close(s);
     }
-    if (kept >= 0) ::close(kept);
 }
 
 }  // namespace abuse

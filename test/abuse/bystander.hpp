@@ -11,9 +11,10 @@
 namespace abuse {
 
 /// Who only wants his thirteen bytes: every two milliseconds over a connection that he keeps, and
-/// every twenty over a new one. A thread with plain blocking sockets.
+/// every twenty over a new one. Two threads with plain blocking sockets.
 ///
-/// The time counts from when he meant to ask, so that a server that answers late is not asked less.
+/// A late answer also counts for those that he would have asked for meanwhile
+/// (histogram::record_stall).
 class bystander {
   public:
     explicit bystander(std::uint16_t port);
@@ -30,23 +31,22 @@ class bystander {
     };
     /// What he met since the last call.
     experience take();
-    /// Whether he also asks over new connections.
-    void ask_freshly(bool yes) noexcept { freshly_ = yes; }
 
   private:
-    void run();
-    bool exchange(int socket);
+    enum class answer : unsigned char { right, wrong, none };
+    void ask_over_one();
+    void ask_over_new();
+    static answer exchange(int socket);
     int connect();
     void lose(const char* how);
 
     std::uint16_t port_;
     std::atomic<bool> stop_{false};
-    std::atomic<bool> freshly_{true};
     weft::histogram kept_;
     weft::histogram fresh_;
     std::atomic<std::uint64_t> lost_{0};
     std::atomic<const char*> last_loss_{""};
-    std::thread thread_;
+    std::thread kept_thread_, fresh_thread_;
 };
 
 }  // namespace abuse

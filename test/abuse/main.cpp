@@ -2,9 +2,9 @@
 
 // What a server on the open internet meets, against a real one over the loopback.
 //
-//     abuse ATTACK [--attackers N] [--full]
+//     abuse ATTACK [--attackers N] [--full] [--watchdog]
 //
-// --full: 10,000 attackers and the server's default limits; without it few, and short limits.
+// --watchdog: says on stderr when the server's loop stands still. --full: 10,000 attackers and the server's default limits; without it few, and short limits.
 // docs/abuse.md says what each attack is and what was measured.
 
 #include "attack.hpp"
@@ -39,6 +39,8 @@ attack common(const size_of_attack& size, std::size_t few, std::size_t many = 10
     attack a;
     a.attackers = size.attackers != 0 ? size.attackers : size.full ? many : few;
     a.server.http = limits(size.full);
+    a.server.watchdog = size.watchdog;
+    a.server.apart = size.full;
     return a;
 }
 
@@ -200,7 +202,7 @@ constexpr named attacks[] = {
 };
 
 int usage() {
-    fmt::print(stderr, "usage: abuse ATTACK [--attackers N] [--full]\nattacks:");
+    fmt::print(stderr, "usage: abuse ATTACK [--attackers N] [--full] [--watchdog]\nattacks:");
     for (const auto& a : attacks) fmt::print(stderr, " {}", a.name);
     fmt::print(stderr, "\n");
     return 2;
@@ -216,6 +218,8 @@ int main(int argc, char** argv) {
         const std::string_view word = arguments[i];
         if (word == "--full") {
             size.full = true;
+        } else if (word == "--watchdog") {
+            size.watchdog = true;
         } else if (word == "--attackers" && i + 1 < arguments.size()) {
             const std::string_view text = arguments[++i];
             const auto [end, ec] =

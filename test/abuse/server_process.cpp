@@ -5,7 +5,8 @@
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/http/serve.hpp>
-#include <weft/runtime/run.hpp>
+#include <weft/runtime/runtime.hpp>
+#include <weft/runtime/watchdog.hpp>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,7 @@
 #include <string>
 #include <system_error>
 
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -64,7 +66,37 @@ awaitable<http::response> app(http::request r) {
         if (::write(port_to, &port, sizeof port) != sizeof port) std::_Exit(3);
         ::close(port_to);
     };
-    std::_Exit(weft::run(http::serve("127.0.0.1:0", app, std::move(serving))));
+    if (o.apart) {
+        cpu_set_t first;
+        CPU_ZERO(&first);
+        CPU_SET(0, &first);
+        sched_param priority{};
+        priority.sched_priority = 1;
+        if (::sched_setaffinity(0, sizeof first, &first) != 0 ||
+            ::sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
+            fmt::print("  the server shares its processor with whatever else runs here\n");
+        std::fflush(stdout);
+    }
+    weft::runtime one{{.threads = 1}};
+    std::optional<watchdog> dog;
+    if (o.watchdog) {
+        watchdog_options watching;
+        watching.threshold = std::chrono::milliseconds(20);
+        watching.interval = std::chrono::milliseconds(2);
+        watching.stack_signal = SIGRTMIN + 1;
+        watching.on_stall = [](const stall& s) { fmt::print(stderr, "  {}\n", to_string(s)); };
+        dog.emplace(watching);
+        dog->watch(one);
+    }
+    const int status = one.run(http::serve("127.0.0.1:0", app, std::move(serving)));
+    if (dog) {
+        const histogram late = dog->loops().front().lateness;
+        fmt::print(stderr,
+                   "  the server's loop was late by {} us (p50), {} us (p99), {} us at most\n",
+                   late.percentile(0.5).count() / 1000, late.percentile(0.99).count() / 1000,
+                   late.max().count() / 1000);
+    }
+    std::_Exit(status);
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ class server_process {
         weft::http::server_options http{};
         std::size_t max_connections = 0;
         std::size_t descriptors = 0;  ///< its limit on open files; 0: this process's
+        bool apart = false;           ///< has the first processor, before everything else on it
+        bool watchdog = false;        ///< says on stderr when its loop stands still, and why
     };
     /// Forks: before this process has threads.
     explicit server_process(const options& o);

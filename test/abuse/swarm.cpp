@@ -102,8 +102,8 @@ void swarm::watch(std::uint32_t index, bool change) {
     epoll_event e{};
     e.data.u32 = index;
     // Who does not read still learns that the connection has ended.
-    e.events = EPOLLRDHUP;
-    if (a.how->reads == manner::reading::all) e.events |= EPOLLIN;
+    e.events = a.told ? 0 : EPOLLRDHUP;
+    if (a.how->reads == manner::reading::all && !a.told) e.events |= EPOLLIN;
     const bool floods = !a.how->refrain.empty() && a.how->every == 0ms;
     if (!a.opened || floods) e.events |= EPOLLOUT;
     ::epoll_ctl(epoll_, EPOLL_CTL_MOD, a.socket, &e);
@@ -127,9 +127,17 @@ void swarm::listen(attacker& a) {
                                                                      16 - a.answer.size()));
             continue;
         }
-        if (n == 0 || (errno != EAGAIN && errno != EINTR)) leave(a);
+        if (n == 0)
+            end_of_file(a);
+        else if (errno != EAGAIN && errno != EINTR)
+            leave(a);
         return;
     }
+}
+
+void swarm::end_of_file(attacker& a) {
+    a.told = true;
+    if (a.how->refrain.empty()) leave(a);
 }
 
 void swarm::trickle(attacker& a) {
@@ -138,7 +146,9 @@ void swarm::trickle(attacker& a) {
     if (n == 1) {
         ++received_;
         if (a.answer.size() < 16) a.answer += c;
-    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+    } else if (n == 0) {
+        end_of_file(a);
+    } else if (errno != EAGAIN && errno != EINTR) {
         leave(a);
     }
 }
@@ -190,14 +200,16 @@ void swarm::happened(std::uint32_t index, std::uint32_t events) {
     }
     if (a.is != state::here) return;
     const bool was_open = a.opened;
+    const bool was_told = a.told;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
         if (a.how->reads == manner::reading::all)
             listen(a);
-        else
-            leave(a);  // the peer has ended it
+        else if (events & EPOLLRDHUP)
+            end_of_file(a);
+        if (a.is == state::here && (events & (EPOLLERR | EPOLLHUP))) leave(a);
     }
     if (a.is == state::here && (events & EPOLLOUT)) speak(a);
-    watch(index, a.opened != was_open);
+    watch(index, a.opened != was_open || a.told != was_told);
 }
 
 /// The slow ones, in turns: a part of them every time.
@@ -213,7 +225,10 @@ void swarm::tick() {
         if (a.is != state::here || a.how->refrain.empty()) continue;
         const ssize_t n =
             ::send(a.socket, a.how->refrain.data(), a.how->refrain.size(), MSG_NOSIGNAL);
-        if (n > 0) sent_ += static_cast<std::uint64_t>(n);
+        if (n > 0)
+            sent_ += static_cast<std::uint64_t>(n);
+        else if (n < 0 && errno != EAGAIN && errno != EINTR)
+            leave(a);
     }
 }
 

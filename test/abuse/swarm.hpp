@@ -12,7 +12,8 @@
 
 namespace abuse {
 
-/// What one attacker does, and nothing else.
+/// What one attacker does, and nothing else. One that has something to say goes on saying it after
+/// the server has ended its side; a silent one is gone then.
 struct manner {
     /// Said as soon as it is connected.
     std::string opening{};
@@ -64,6 +65,7 @@ class swarm {
         state is = state::waiting;
         std::size_t said = 0;  // of the opening, then of the refrain
         bool opened = false;   // the opening is said
+        bool told = false;     // the server has ended its side
         steady::time_point since{}, until{}, next{};
         std::string answer{};  // its beginning
     };
@@ -74,6 +76,7 @@ class swarm {
     void happened(std::uint32_t index, std::uint32_t events);
     void speak(attacker& a);
     void listen(attacker& a);
+    void end_of_file(attacker& a);
     void trickle(attacker& a);
     void watch(std::uint32_t index, bool change);
     void leave(attacker& a);

@@ -76,7 +76,8 @@ struct socket_options {
     std::optional<std::size_t> send_buffer = {};
     std::optional<std::size_t> receive_buffer = {};
     /// The socket is writable only while fewer unsent bytes than this wait in it: keeps latency low
-    /// where the sender can choose late what it sends.
+    /// where the sender can choose late what it sends. Without a value: 128 KiB for what a TCP
+    /// listener accepts, so that peers that take nothing cost little memory; none else.
     std::optional<std::size_t> notsent_lowat = {};
     /// IPv6 only. Otherwise IPv4 comes in at [::] too.
     bool v6_only = false;
