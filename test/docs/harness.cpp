@@ -32,11 +32,16 @@ bool handles_sigterm(pid_t child) {
 void run_program(int (*program)()) {
     std::cout.flush();
     std::fflush(nullptr);  // or the child would print it again
+    // Doctest's handlers would count as the program's: away before there is a child to look at.
+    const auto on_term = ::signal(SIGTERM, SIG_DFL);
+    const auto on_int = ::signal(SIGINT, SIG_DFL);
     const pid_t child = ::fork();
+    if (child != 0) {
+        ::signal(SIGTERM, on_term);
+        ::signal(SIGINT, on_int);
+    }
     REQUIRE(child >= 0);
     if (child == 0) {
-        ::signal(SIGTERM, SIG_DFL);  // doctest's handler would count as the program's
-        ::signal(SIGINT, SIG_DFL);
         int status = 125;
         try {
             status = program();
