@@ -3,6 +3,7 @@
 #include "url.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/http/client.hpp>
+#include <weft/layer/phase.hpp>
 #include <weft/net/tcp.hpp>
 #include <weft/runtime/executor.hpp>
 #include <weft/runtime/run_on.hpp>
@@ -191,7 +192,10 @@ awaitable<response> client::state::serve(http::request r) {
             answer = co_await run_on(lane, try_exchange(std::move(kept), &r));
         if (answer) co_return std::move(*answer);
     }
+    // What a slow call is told with (log_slow); a kept connection has nothing to tell.
+    phase_timer connecting(r.extensions(), context_info::of(home).clock(), "connect");
     connection_ptr use = co_await open(to, home);
+    connecting.end();
     if (use->get_executor() == home) co_return co_await use->exchange(std::move(r));
     const asio::any_io_executor lane = use->get_executor();
     co_return co_await run_on(lane, use->exchange(std::move(r)));

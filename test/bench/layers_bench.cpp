@@ -7,6 +7,12 @@
 #include <weft/core/layer.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
+#include <weft/layer/circuit_breaker.hpp>
+#include <weft/layer/concurrency_limit.hpp>
+#include <weft/layer/count.hpp>
+#include <weft/layer/load_shed.hpp>
+#include <weft/layer/rate_limit.hpp>
+#include <weft/layer/retry.hpp>
 
 #include <benchmark/benchmark.h>
 #include <boost/asio/co_spawn.hpp>
@@ -81,6 +87,32 @@ void ten_forwarding_layers_erased(benchmark::State& state) {
 }
 void ten_coroutine_layers_erased(benchmark::State& state) { run(state, any_app(ten<waiting>())); }
 
+// One layer whose call passes: what it adds to `no_layer`.
+void through_count(benchmark::State& state) { run(state, weft::count() >> answering{}); }
+void through_concurrency_limit(benchmark::State& state) {
+    run(state, weft::concurrency_limit(10) >> answering{});
+}
+void through_rate_limit(benchmark::State& state) {
+    run(state, weft::rate_limit({.limit = 1'000'000'000}) >> answering{});
+}
+void through_rate_limit_by_key(benchmark::State& state) {
+    run(state, weft::rate_limit({.limit = 1'000'000'000},
+                                [](const http::request& r) { return r.target(); }) >>
+                   answering{});
+}
+void through_load_shed(benchmark::State& state) { run(state, weft::load_shed() >> answering{}); }
+void through_circuit_breaker(benchmark::State& state) {
+    run(state, weft::circuit_breaker() >> answering{});
+}
+void through_retry(benchmark::State& state) { run(state, weft::retry() >> answering{}); }
+
+BENCHMARK(through_count);
+BENCHMARK(through_concurrency_limit);
+BENCHMARK(through_rate_limit);
+BENCHMARK(through_rate_limit_by_key);
+BENCHMARK(through_load_shed);
+BENCHMARK(through_circuit_breaker);
+BENCHMARK(through_retry);
 BENCHMARK(no_layer);
 BENCHMARK(ten_forwarding_layers);
 BENCHMARK(ten_coroutine_layers);

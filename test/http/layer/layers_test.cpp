@@ -364,6 +364,37 @@ TEST_CASE("log_slow names the call of a server and the peer of a client") {
     CHECK(lines.find("secret") == lines.npos);
 }
 
+TEST_CASE("log_slow tells how long a client took to connect, through a retry and for failures") {
+    std::string lines;
+    in_test([&]() -> awaitable<void> {
+        auto listener = logfmt_observer({.write = [&](std::string_view l) { lines += l; }});
+        testing::mock_connector server{http::server(hello)};
+        bool refuses = false;
+        auto connector = [&](net::connect_request to) -> awaitable<io::stream> {
+            co_await sleep_for(300ms);
+            if (refuses) throw failure(failure_kind::unavailable, "refused");
+            io::stream s = co_await server.serve(std::move(to));
+            co_return std::move(s);
+        };
+        http::client client{connector};
+        auto api = log_slow(50ms, listener) >> http::retry(eager(2)) >> client;
+        http::response r = co_await api.serve(get("http://a.test/"));
+        const std::string text = co_await r.body().text();
+        CHECK(text == "hello");
+        CHECK(lines.find("phases=\"connect=300ms\"") != lines.npos);
+        lines.clear();
+        // On a connection that was kept there is nothing to tell.
+        http::response again = co_await api.serve(get("http://a.test/"));
+        CHECK(lines == "");
+        refuses = true;
+        http::client other{connector};
+        auto failing = log_slow(50ms, listener) >> other;
+        auto failed = co_await attempt(failing.serve(get("http://b.test/")));
+        CHECK_FALSE(failed.has_value());
+        CHECK(lines.find("phases=\"connect=300ms\"") != lines.npos);
+    });
+}
+
 TEST_CASE("hijack with HTTP matchers") {
     in_test([]() -> awaitable<void> {
         const auto health = [](http::request) -> awaitable<http::response> {
