@@ -258,7 +258,6 @@ awaitable<void> connect_tunnel(trial& t) {
     };
     connection_pair c = co_await t.connect(app);
     http::request r(http::method::connect, "inner.test:443");
-    r.headers().set("Host", "inner.test:443");
     http::response answer = co_await c.client.serve(std::move(r));
     t.expect(answer.status() == 200, "CONNECT is answered 200");
     co_await tunnelled(t, answer.take_upgraded());
