@@ -30,6 +30,8 @@ awaitable<void> connection_trial::until(std::function<bool()> holds, here where)
     fail("it never came to hold", where);
 }
 
+namespace http_laws {
+
 http::request get(std::string_view path) {
     return http::request(http::method::get, "http://host.test" + std::string(path));
 }
@@ -55,6 +57,8 @@ awaitable<std::string> content_of(connection_pair& c, http::request r, std::sour
     std::string text = co_await answer.body().text(std::size_t{64} << 20);
     co_return text;
 }
+
+}  // namespace http_laws
 
 connection_pair pair_of(http::connection client, http::server server) {
     connection_pair pair;
@@ -104,9 +108,10 @@ std::string connection_suite::check(const connection_law& law) const {
 
 std::span<const connection_law> connection_laws() {
     static const std::vector<connection_law> all = [] {
+        using namespace http_laws;
         std::vector<connection_law> laws;
-        for (auto part : {message_laws(), body_laws(), pace_laws(), ending_laws(), sharing_laws(),
-                          limit_laws()})
+        for (auto part : {message_laws(), body_laws(), pace_laws(), http_laws::ending_laws(),
+                          sharing_laws(), limit_laws()})
             laws.insert(laws.end(), part.begin(), part.end());
         return laws;
     }();

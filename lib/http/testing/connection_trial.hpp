@@ -60,6 +60,9 @@ class connection_trial {
     const connection_factory& make_;
 };
 
+/// Apart from the laws of streams, which have the same names.
+namespace http_laws {
+
 /// "http://host.test" and the path.
 http::request get(std::string_view path);
 http::request post(std::string_view path, http::body content);
@@ -83,5 +86,7 @@ std::span<const connection_law> pace_laws();
 std::span<const connection_law> ending_laws();
 std::span<const connection_law> sharing_laws();
 std::span<const connection_law> limit_laws();
+
+}  // namespace http_laws
 
 }  // namespace weft::testing

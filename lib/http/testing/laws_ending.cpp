@@ -3,7 +3,7 @@
 
 #include <boost/asio/this_coro.hpp>
 
-namespace weft::testing {
+namespace weft::testing::http_laws {
 
 namespace {
 
@@ -338,4 +338,4 @@ constexpr connection_law laws[] = {
 
 std::span<const connection_law> ending_laws() { return laws; }
 
-}  // namespace weft::testing
+}  // namespace weft::testing::http_laws

@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "connection_trial.hpp"
 
-namespace weft::testing {
+namespace weft::testing::http_laws {
 
 namespace {
 
@@ -196,4 +196,4 @@ constexpr connection_law laws[] = {
 
 std::span<const connection_law> limit_laws() { return laws; }
 
-}  // namespace weft::testing
+}  // namespace weft::testing::http_laws

@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-namespace weft::testing {
+namespace weft::testing::http_laws {
 
 namespace {
 
@@ -264,4 +264,4 @@ constexpr connection_law laws[] = {
 
 std::span<const connection_law> message_laws() { return laws; }
 
-}  // namespace weft::testing
+}  // namespace weft::testing::http_laws

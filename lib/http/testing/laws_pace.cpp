@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "connection_trial.hpp"
 
-namespace weft::testing {
+namespace weft::testing::http_laws {
 
 namespace {
 
@@ -173,4 +173,4 @@ constexpr connection_law laws[] = {
 
 std::span<const connection_law> pace_laws() { return laws; }
 
-}  // namespace weft::testing
+}  // namespace weft::testing::http_laws

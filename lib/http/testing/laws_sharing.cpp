@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-namespace weft::testing {
+namespace weft::testing::http_laws {
 
 namespace {
 
@@ -293,4 +293,4 @@ constexpr connection_law laws[] = {
 
 std::span<const connection_law> sharing_laws() { return laws; }
 
-}  // namespace weft::testing
+}  // namespace weft::testing::http_laws
