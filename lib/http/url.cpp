@@ -32,6 +32,8 @@ std::string without_secrets(std::string_view url) {
 
 destination destination_of(const request& r) {
     std::string url(r.target());
+    // The authority-form of CONNECT (RFC 9112 3.2.3).
+    if (r.method() == method::connect && url.find("://") == url.npos) url.insert(0, "http://");
     if (url.starts_with('/') || url == "*") {
         const auto host = r.headers().get(field::host);
         if (!host) refuse("a client's request needs an absolute URL or a Host field", url);
@@ -80,8 +82,17 @@ destination destination_of(const request& r) {
 }
 
 void prepare(request& r, const destination& to, std::string_view user_agent) {
-    r.head().set_target(r.method() == method::connect ? to.authority : to.target);
-    if (!r.headers().contains(field::host)) r.headers().add(field::host, to.authority);
+    if (r.method() == method::connect) {
+        // Always with the port (RFC 9112 3.2.3), and Host is the same (3.2).
+        std::string authority = to.authority;
+        if (to.port == (to.scheme == "https" ? 443 : 80))
+            authority.append(":").append(std::to_string(to.port));
+        r.head().set_target(authority);
+        r.headers().set(field::host, authority);
+    } else {
+        r.head().set_target(to.target);
+        if (!r.headers().contains(field::host)) r.headers().add(field::host, to.authority);
+    }
     if (!user_agent.empty() && !r.headers().contains(field::user_agent))
         r.headers().add(field::user_agent, user_agent);
 }

@@ -45,13 +45,13 @@ std::optional<std::string> environment(const char* name) {
     return value;
 }
 
-std::optional<std::uint64_t> seed_from_environment() {
-    const auto text = environment("WEFT_SEED");
+std::optional<std::uint64_t> number_from_environment(const char* name) {
+    const auto text = environment(name);
     if (!text) return std::nullopt;
-    std::uint64_t seed = 0;
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seed);
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
     if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
-    return seed;
+    return number;
 }
 
 }  // namespace weft::testing::detail

@@ -14,7 +14,7 @@ std::string replay_command(std::string_view name, std::string_view value);
 /// The value of an environment variable that is set and not empty.
 std::optional<std::string> environment(const char* name);
 
-/// WEFT_SEED, when it is a number.
-std::optional<std::uint64_t> seed_from_environment();
+/// The same, when it is a number.
+std::optional<std::uint64_t> number_from_environment(const char* name);
 
 }  // namespace weft::testing::detail

@@ -328,3 +328,33 @@ TEST_CASE("a client copes with a server that sends byte by byte") {
         }
     });
 }
+
+TEST_CASE("CONNECT names the server with its port, however it was written") {
+    struct row {
+        const char* target;
+        const char* sent;
+    };
+    for (const row& r :
+         {row{"inner.test:443", "inner.test:443"}, row{"inner.test:80", "inner.test:80"},
+          row{"http://inner.test/", "inner.test:80"},
+          row{"http://inner.test:8080/", "inner.test:8080"},
+          row{"[2001:db8::1]:443", "[2001:db8::1]:443"}}) {
+        CAPTURE(std::string(r.target));
+        std::string got;
+        testing::run([&]() -> awaitable<void> {
+            auto answer = [&](io::stream s) -> awaitable<void> {
+                peer p(std::move(s));
+                got = co_await p.head();
+                co_await p.say("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+            };
+            http::client_options options;
+            options.user_agent = "";
+            http::client client{testing::mock_connector(answer), options};
+            http::request q(http::method::connect, r.target);
+            http::response refused = co_await client.serve(std::move(q));
+            CHECK(refused.status() == 403);
+        });
+        CHECK(got ==
+              "CONNECT " + std::string(r.sent) + " HTTP/1.1\r\nHost: " + r.sent + "\r\n\r\n");
+    }
+}
