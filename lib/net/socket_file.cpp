@@ -33,11 +33,11 @@ int bind_to(int socket, const std::string& path) {
 enum class found : unsigned char { nothing, stale, in_use, no_socket };
 
 /// Who is at `path`: asked by a connect that does not wait.
-found look_at(const std::string& path) {
+found look_at(const std::string& path, int type) {
     struct stat st{};
     if (::lstat(path.c_str(), &st) != 0) return found::nothing;
     if (!S_ISSOCK(st.st_mode)) return found::no_socket;
-    const file_descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    const file_descriptor probe(::socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!probe) return found::in_use;
     const unix_address a(unix_endpoint{path});
     if (::connect(probe.get(), a.data(), a.length) == 0) return found::in_use;
@@ -78,7 +78,7 @@ socket_file::socket_file(int socket, const std::string& path, int backlog,
     const file_descriptor lock = lock_directory_of(path);
     int error = bind_to(socket, path);
     if (error == EADDRINUSE && options.replace_stale) {
-        switch (look_at(path)) {
+        switch (look_at(path, backlog == no_backlog ? SOCK_DGRAM : SOCK_STREAM)) {
             case found::in_use:
                 fail(EADDRINUSE, path, ": a server answers there");
             case found::no_socket:
@@ -98,7 +98,7 @@ socket_file::socket_file(int socket, const std::string& path, int backlog,
     inode_ = st.st_ino;
     ours_ = options.remove;
     if (::chmod(path.c_str(), static_cast<mode_t>(options.permissions)) != 0 ||
-        ::listen(socket, backlog) != 0) {
+        (backlog != no_backlog && ::listen(socket, backlog) != 0)) {
         const int refused = errno;
         remove();
         fail(refused, path, "");

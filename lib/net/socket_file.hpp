@@ -15,6 +15,9 @@ namespace weft::net::detail {
 /// the one that we made.
 class socket_file {
   public:
+    /// For datagrams: bind only.
+    static constexpr int no_backlog = -1;
+
     /// Binds `socket` to `path`, with its permissions, and listens. Throws failure that names the
     /// address.
     socket_file(int socket, const std::string& path, int backlog,
