@@ -35,8 +35,10 @@
 #include <weft/http/serve.hpp>
 #include <weft/http/server.hpp>
 #include <weft/io/duplex.hpp>
+#include <weft/io/forward.hpp>
 #include <weft/io/prefixed.hpp>
 #include <weft/io/stream.hpp>
+#include <weft/io/throttle.hpp>
 #include <weft/layer/add_extension.hpp>
 #include <weft/layer/backoff.hpp>
 #include <weft/layer/call_failures.hpp>
@@ -56,10 +58,13 @@
 #include <weft/layer/retry.hpp>
 #include <weft/layer/retry_budget.hpp>
 #include <weft/layer/timeout.hpp>
+#include <weft/net/inherited.hpp>
 #include <weft/net/listener.hpp>
 #include <weft/net/matcher.hpp>
 #include <weft/net/serve.hpp>
 #include <weft/net/tcp.hpp>
+#include <weft/net/udp.hpp>
+#include <weft/net/unix.hpp>
 #include <weft/runtime/channel.hpp>
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/executor.hpp>
@@ -73,4 +78,5 @@
 #include <weft/runtime/semaphore.hpp>
 #include <weft/runtime/shielded.hpp>
 #include <weft/runtime/sleep.hpp>
+#include <weft/runtime/watchdog.hpp>
 #include <weft/runtime/with_deadline.hpp>

@@ -1,0 +1,6 @@
+#pragma once
+
+struct names_net_endpoint : names {
+    using names::names;
+    net::serve_options options;
+};

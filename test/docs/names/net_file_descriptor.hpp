@@ -1,0 +1,12 @@
+#pragma once
+
+// compile only: net::file_descriptor log(::open
+
+#include <fcntl.h>
+#include <unistd.h>
+
+struct names_net_file_descriptor : names {
+    using names::names;
+    const char* text = "";
+    std::size_t size = 0;
+};
