@@ -21,6 +21,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -125,17 +126,16 @@ struct calls_twice : pipeable {
     }
 };
 struct keeps_a_place : pipeable {
-    std::shared_ptr<int> left = std::make_shared<int>(10);
+    std::shared_ptr<std::atomic<int>> left = std::make_shared<std::atomic<int>>(10);
     template <class Req, class Next>
     auto serve(Req r, const Next& next) const -> awaitable<void> {
-        if (*left == 0) throw failure(failure_kind::rejected, "full");
-        --*left;
+        if (--*left < 0) throw failure(failure_kind::rejected, "full");
         co_await next(std::move(r));
         ++*left;  // not when it throws
     }
 };
 struct begins_early : pipeable {
-    std::shared_ptr<int> left = std::make_shared<int>(50);
+    std::shared_ptr<std::atomic<int>> left = std::make_shared<std::atomic<int>>(50);
     template <class Req, class Next>
     auto serve(Req r, const Next& next) const {
         if (--*left < 0) throw failure(failure_kind::rejected, "full");
@@ -143,13 +143,12 @@ struct begins_early : pipeable {
     }
 };
 struct one_at_a_time : pipeable {
-    std::shared_ptr<bool> busy = std::make_shared<bool>(false);
+    std::shared_ptr<std::atomic<bool>> busy = std::make_shared<std::atomic<bool>>(false);
     template <class Req, class Next>
     auto serve(Req r, const Next& next) const -> awaitable<void> {
-        if (*busy) throw failure(failure_kind::rejected, "busy");
-        *busy = true;
+        if (busy->exchange(true)) throw failure(failure_kind::rejected, "busy");
         struct free {
-            bool& b;
+            std::atomic<bool>& b;
             ~free() { b = false; }
         } freeing{*busy};
         co_await next(std::move(r));
