@@ -13,6 +13,7 @@
 // With --once it asks itself 64 times, over as many connections, and ends: that is how its test
 // runs it.
 
+#include <weft/core/logfmt_observer.hpp>
 #include <weft/runtime/watchdog.hpp>
 #include <weft/weft.hpp>
 

@@ -44,7 +44,7 @@ struct named_calls {
     weft::detail::resume_mark& mark;
 
     awaitable<response> serve(request r) const {
-        mark.called(r.method().text(), r.path());
+        mark.called(r.method().text(), r.target());
         return app.serve(std::move(r));
     }
 };

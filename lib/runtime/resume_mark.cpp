@@ -38,10 +38,14 @@ void resume_mark::called(std::string_view verb, std::string_view object) noexcep
     const std::size_t room = text.size() - 1;  // a zero ends it
     const std::size_t first = std::min(verb.size(), room);
     std::memcpy(text.data(), verb.data(), first);
-    if (first + 1 < room) {
+    if (first + 1 < room && !object.empty()) {
+        const std::size_t rest = std::min(object.size(), room - first - 1);
+        const void* const query = std::memchr(object.data(), '?', rest);
         text[first] = ' ';
         std::memcpy(text.data() + first + 1, object.data(),
-                    std::min(object.size(), room - first - 1));
+                    query
+                        ? static_cast<std::size_t>(static_cast<const char*>(query) - object.data())
+                        : rest);
     }
     what_.store("call", std::memory_order_release);
     where_.store({}, std::memory_order_release);

@@ -4,7 +4,8 @@
 //
 //     abuse ATTACK [--attackers N] [--full] [--watchdog]
 //
-// --watchdog: says on stderr when the server's loop stands still. --full: 10,000 attackers and the server's default limits; without it few, and short limits.
+// --full: 10,000 attackers and the server's default limits; without it few, and short limits.
+// --watchdog: says on stderr when the server's loop stands still.
 // docs/abuse.md says what each attack is and what was measured.
 
 #include "attack.hpp"
@@ -180,7 +181,7 @@ attack body_flood(const size_of_attack& size) {
                              "chunked\r\n\r\n",
                   .refrain = chunk}};
     a.gone_after = a.server.http.linger_timeout + 5s;
-    a.memory_each = 256 * 1024;
+    a.memory_each = 1024 * 1024;  // of two attackers: the allocator's grain counts
     return a;
 }
 

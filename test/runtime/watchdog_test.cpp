@@ -358,6 +358,8 @@ TEST_CASE("a call is kept short, and its time is the coarse one") {
     CHECK(last->at == f.time.at.time_since_epoch());
     mark.called(std::string(60, 'V'), "/");
     CHECK(mark.read()->call == std::string(55, 'V'));
+    mark.called("GET", "/pay?card=4711");
+    CHECK(mark.read()->call == "GET /pay");
     mark.resumed("sleep_for", std::source_location::current());
     CHECK(mark.read()->call.empty());
 }

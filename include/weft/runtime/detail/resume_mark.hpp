@@ -31,7 +31,8 @@ class resume_mark {
 
     /// A coroutine goes on after a wait. `what` is a literal.
     void resumed(const char* what, std::source_location where) noexcept;
-    /// A service was called: "GET", "/cart". Cut after 55 characters. Its time is the coarse one.
+    /// A service was called: "GET", "/cart". Cut after 55 characters, and before a '?': a query may
+    /// hold what is nobody's business. Its time is the coarse one.
     void called(std::string_view verb, std::string_view object) noexcept;
 
     struct seen {
