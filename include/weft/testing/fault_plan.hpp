@@ -95,8 +95,9 @@ class fault_run {
 ///
 ///     auto report = testing::fault_plan().replay([](testing::fault_run& r) -> awaitable<void> {
 ///         http::client client{testing::mock_connector(http::server(app))};
-///         co_await r.disturb(fetch(client, url));     // success, or a classified failure
-///         co_await fetch(client, url);                // and the next request works
+///         co_await r.disturb(fetch(client));     // success, or a classified failure
+///         co_await sleep_for(2h);                // a delay may still hold something back
+///         co_await fetch(client);                // and the next request works
 ///     });
 ///     fmt::print("{}", report.text());
 ///

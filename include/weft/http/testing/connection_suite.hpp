@@ -65,9 +65,10 @@ using connection_factory = std::function<awaitable<connection_pair>(connection_s
 
 /// HTTP/1 over pairs of streams of any kind: the first is the client's.
 ///
-///     connection_suite suite(connections_over([](auto ex) -> awaitable<stream_pair> {
+///     auto over_duplex = [](asio::any_io_executor ex) -> awaitable<testing::stream_pair> {
 ///         co_return io::duplex(ex);
-///     }));
+///     };
+///     testing::connection_suite suite(testing::connections_over(over_duplex));
 connection_factory connections_over(stream_pair_factory streams);
 
 /// Serves one stream: what a factory spawns, because a server must outlive what it serves.
@@ -79,7 +80,7 @@ connection_pair pair_of(http::connection client, http::server server);
 /// Runs the laws of an HTTP connection against pairs of client and server: for those who write a
 /// protocol, a transport or a TLS beneath it. HTTP/1, HTTP/2 and HTTP/3 keep the same laws.
 ///
-///     testing::connection_suite suite(testing::connections_over(over_tcp), {.real = true});
+///     testing::connection_suite suite(testing::connections_over(over_my_transport));
 ///     for (const testing::connection_law& law : testing::connection_laws()) {
 ///         INFO(law.name);
 ///         CHECK(suite.check(law) == "");
