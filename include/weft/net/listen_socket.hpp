@@ -89,6 +89,11 @@ class listen_socket {
     /// thread.
     void hand_over() noexcept;
 
+    /// The reverse, for a socket that was taken over: `take_file` notes its file, if it has one and
+    /// the options say that it is to be removed; from `own_file` on that is this process's duty.
+    void take_file(const socket_file_options& options);
+    void own_file() noexcept;
+
     // For listeners.
     [[nodiscard]] file_descriptor take_descriptor() noexcept { return std::move(socket_); }
     [[nodiscard]] const std::shared_ptr<detail::listening>& shared() const noexcept {
