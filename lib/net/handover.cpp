@@ -29,7 +29,7 @@ namespace asio = boost::asio;
 
 // What the two say, over a Unix stream:
 //     successor    "weft handover 1\n"
-//     predecessor  the number of sockets, two bytes, big end first; then for each its name's length,
+//     predecessor  how many sockets, two bytes, big end first; then for each its name's length,
 //                  one byte, with the descriptor; and the name. The first, without a name, is the
 //                  socket on which they met.
 //     successor    "ready\n", when it serves

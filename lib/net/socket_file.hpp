@@ -11,8 +11,8 @@
 
 namespace weft::net::detail {
 
-/// The file of a Unix socket that listens: there from bind on, removed once, and only if it is still
-/// the one that we made.
+/// The file of a Unix socket that listens: there from bind on, removed once, and only if it is
+/// still the one that we made.
 class socket_file {
   public:
     /// For datagrams: bind only.

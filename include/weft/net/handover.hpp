@@ -62,15 +62,15 @@ class handover {
     [[nodiscard]] listen_socket socket(std::string_view name, std::string_view address,
                                        const listen_options& options = {});
 
-    /// This process serves: its predecessor may stop. Call it when all sockets are listened to, once
-    /// run() has begun, or before. From any thread. What the predecessor gave and nobody asked for
-    /// is closed.
+    /// This process serves: its predecessor may stop. Call it when all sockets are listened to,
+    /// once run() has begun, or before. From any thread. What the predecessor gave and nobody asked
+    /// for is closed.
     void ready() noexcept;
 
-    /// Runs `server` and offers the sockets to a successor. When one is ready, `server` is cancelled,
-    /// so that it drains; this completes when it has. Completes too when `server` ends by itself, and
-    /// throws what it throws. Cancelled, it cancels `server`, joins it, and its sockets close as they
-    /// would without a handover. Once only.
+    /// Runs `server` and offers the sockets to a successor. When one is ready, `server` is
+    /// cancelled, so that it drains; this completes when it has. Completes too when `server` ends
+    /// by itself, and throws what it throws. Cancelled, it cancels `server`, joins it, and its
+    /// sockets close as they would without a handover. Once only.
     awaitable<void> run(awaitable<void> server,
                         std::source_location where = std::source_location::current());
 
