@@ -97,6 +97,14 @@ bool is_inherited(std::string_view address) noexcept {
     return address.starts_with(by_name) || address.starts_with(by_number);
 }
 
+std::optional<file_descriptor> take_inherited_named(std::string_view name) {
+    for (const given& g : all_given()) {
+        if (g.name != name) continue;
+        if (file_descriptor d = take(g.fd)) return d;
+    }
+    return std::nullopt;
+}
+
 file_descriptor take_inherited(std::string_view address) {
     int fd = -1;
     if (address.starts_with(by_number)) {

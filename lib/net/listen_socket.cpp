@@ -132,6 +132,15 @@ listen_socket listen_socket::duplicate() const {
     return copy;
 }
 
+void listen_socket::take_file(const socket_file_options& options) {
+    const std::string& path = local_.unix_name().path;
+    if (options.remove && !path.empty() && !path.starts_with('@')) shared_->file.emplace(path);
+}
+
+void listen_socket::own_file() noexcept {
+    if (shared_->file) shared_->file->own();
+}
+
 void listen_socket::hand_over() noexcept {
     shared_->handed_over.store(true, std::memory_order_release);
     if (shared_->file) shared_->file->leave();

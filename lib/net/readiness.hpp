@@ -17,9 +17,9 @@ class readiness_waits;
 /// Waits until a descriptor can be read or written, without moving a byte: what sockets are made of
 /// that are no streams. It owns the descriptor.
 ///
-/// Inside it is a stream whose reads and writes end as soon as the descriptor is ready: so each wait
-/// has what a stream's operation has (one in each direction, any token, cancellation that loses
-/// nothing, destruction and the end of the context). One executor, as a stream.
+/// Inside it is a stream whose reads and writes end as soon as the descriptor is ready: so each
+/// wait has what a stream's operation has (one in each direction, any token, cancellation that
+/// loses nothing, destruction and the end of the context). One executor, as a stream.
 class readiness {
   public:
     readiness() noexcept = default;

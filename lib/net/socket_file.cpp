@@ -105,6 +105,13 @@ socket_file::socket_file(int socket, const std::string& path, int backlog,
     }
 }
 
+socket_file::socket_file(const std::string& path) : path_(path) {
+    struct stat st{};
+    if (::lstat(path.c_str(), &st) != 0 || !S_ISSOCK(st.st_mode)) return;
+    device_ = st.st_dev;
+    inode_ = st.st_ino;
+}
+
 void socket_file::remove() noexcept {
     if (!ours_.exchange(false)) return;
     struct stat st{};

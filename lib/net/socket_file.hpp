@@ -11,8 +11,8 @@
 
 namespace weft::net::detail {
 
-/// The file of a Unix socket that listens: there from bind on, removed once, and only if it is still
-/// the one that we made.
+/// The file of a Unix socket that listens: there from bind on, removed once, and only if it is
+/// still the one that we made.
 class socket_file {
   public:
     /// For datagrams: bind only.
@@ -22,11 +22,14 @@ class socket_file {
     /// address.
     socket_file(int socket, const std::string& path, int backlog,
                 const socket_file_options& options);
+    /// Of a socket that was taken over: what is there now, not ours yet.
+    explicit socket_file(const std::string& path);
     socket_file(const socket_file&) = delete;
     socket_file& operator=(const socket_file&) = delete;
     ~socket_file() { remove(); }
 
     void remove() noexcept;
+    void own() noexcept { ours_ = inode_ != 0; }
     /// Somebody else's from now on.
     void leave() noexcept { ours_ = false; }
 

@@ -25,8 +25,8 @@ class bandwidth {
   public:
     using time_point = clock::time_point;
 
-    /// `burst`: bytes that may pass at once after a pause; zero: a tenth of a second's worth. A rate
-    /// of zero is no limit.
+    /// `burst`: bytes that may pass at once after a pause; zero: a tenth of a second's worth. A
+    /// rate of zero is no limit.
     explicit bandwidth(std::uint64_t bytes_per_second, std::size_t burst = 0);
 
     [[nodiscard]] std::uint64_t bytes_per_second() const noexcept;
@@ -69,13 +69,13 @@ struct throttle_options {
 
 /// A stream that is not faster than it may: a slow client, a fair share, a quota of one tenant.
 ///
-///     auto slow = io::throttle(std::move(connection), {.read_rate = 64'000, .write_rate = 64'000});
+///     auto slow = io::throttle(std::move(connection), {.read_rate = 64'000, .write_rate = 9'000});
 ///
-/// Goes around any stream and keeps its laws. Reads and writes move at most a burst, or 64 KiB, at a
-/// time; over any second the bytes that pass are within the burst of the rate. What came in too
+/// Goes around any stream and keeps its laws. Reads and writes move at most a burst, or 64 KiB, at
+/// a time; over any second the bytes that pass are within the burst of the rate. What came in too
 /// early (64 KiB at most) waits in the reader's own buffer; after that the peer feels it, because
-/// nothing is read. A read that is cancelled then gives its bytes at once. native_socket() is -1, so
-/// that nobody goes around it. Everything else is the inner stream's.
+/// nothing is read. A read that is cancelled then gives its bytes at once. native_socket() is -1,
+/// so that nobody goes around it. Everything else is the inner stream's.
 stream throttle(stream inner, throttle_options options);
 
 }  // namespace weft::io

@@ -45,9 +45,9 @@ using decoded = decltype(std::declval<D&>().decode(std::declval<bytes>()));
 ///     auto [n, from] = co_await socket.receive();
 ///     co_await socket.send_to(n + 1, from);
 ///
-/// What the codec throws at a datagram, and one longer than `largest`, is a failure of kind protocol
-/// with the sender as `peer` in its context: whoever receives may go on after it. Concurrency,
-/// cancellation and other failures are the socket's.
+/// What the codec throws at a datagram, and one longer than `largest`, is a failure of kind
+/// protocol with the sender as `peer` in its context: whoever receives may go on after it.
+/// Concurrency, cancellation and other failures are the socket's.
 template <class Socket, decoder Codec>
 class framed {
   public:

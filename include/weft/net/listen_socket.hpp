@@ -21,9 +21,9 @@ struct socket_file_options {
     /// Who may connect (connecting takes write permission), whatever the umask is. The default is
     /// this user only; 0660 lets a group in, 0666 everybody on the machine.
     unsigned permissions = 0600;
-    /// Takes the place of a socket that nobody listens to any more: what a server leaves behind when
-    /// it is killed. A socket that answers, or a file that is no socket, is never touched: listening
-    /// then fails.
+    /// Takes the place of a socket that nobody listens to any more: what a server leaves behind
+    /// when it is killed. A socket that answers, or a file that is no socket, is never touched:
+    /// listening then fails.
     bool replace_stale = true;
     /// Removes the file when it stops listening, if it is still ours.
     bool remove = true;
@@ -58,7 +58,8 @@ class listen_socket {
     /// Opens, binds and listens. `address` is one of
     /// - "192.0.2.1:80", "[::1]:443", ":8080", "localhost:0": TCP (parse_endpoint);
     /// - "unix:/run/app.sock", "unix:@name": a Unix socket;
-    /// - "systemd:NAME": the socket of that name that this process was started with, or the only one
+    /// - "systemd:NAME": the socket of that name that this process was started with, or the only
+    /// one
     ///   for an empty NAME (inherited.hpp); "fd:N": the listening socket with number N. Each can be
     ///   taken once.
     ///
@@ -80,14 +81,19 @@ class listen_socket {
     /// The descriptor's number; this keeps it.
     [[nodiscard]] int native_socket() const noexcept { return socket_.get(); }
 
-    /// The same queue of connections once more, for another core or process: each connection goes to
-    /// whoever accepts it first. Throws failure.
+    /// The same queue of connections once more, for another core or process: each connection goes
+    /// to whoever accepts it first. Throws failure.
     [[nodiscard]] listen_socket duplicate() const;
 
     /// Another process listens on the same queue from now on, and has the file of a Unix socket to
     /// remove: listeners on this socket or a duplicate that close leave the queue to it. From any
     /// thread.
     void hand_over() noexcept;
+
+    /// The reverse, for a socket that was taken over: `take_file` notes its file, if it has one and
+    /// the options say that it is to be removed; from `own_file` on that is this process's duty.
+    void take_file(const socket_file_options& options);
+    void own_file() noexcept;
 
     // For listeners.
     [[nodiscard]] file_descriptor take_descriptor() noexcept { return std::move(socket_); }

@@ -27,8 +27,8 @@ class acceptor;
 ///
 /// Connections belong to the listener's executor when that is serial (weft::run, weft::runtime, a
 /// strand, single_threaded), else each gets a strand of its own on it. The extensions of a TCP
-/// connection hold peer_endpoint and local_endpoint, those of a Unix connection peer_credentials and
-/// unix_local_endpoint (unix.hpp).
+/// connection hold peer_endpoint and local_endpoint, those of a Unix connection peer_credentials
+/// and unix_local_endpoint (unix.hpp).
 ///
 /// When descriptors or memory run out, accepting pauses until one of its connections closes, or for
 /// a tenth of a second, and goes on; it never spins. Connections that die before they are accepted

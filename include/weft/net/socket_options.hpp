@@ -58,11 +58,12 @@ struct socket_options {
     std::optional<std::uint32_t> mark = {};
     /// Only this network interface, "eth0"; empty: any.
     std::string bind_device = {};
-    /// Data in the first packet (RFC 7413). Listener: how many such connections may wait. Connector:
-    /// any number above zero switches it on; connecting then ends at once where the peer is known,
-    /// and its refusal is seen by the first write or read.
+    /// Data in the first packet (RFC 7413). Listener: how many such connections may wait.
+    /// Connector: any number above zero switches it on; connecting then ends at once where the peer
+    /// is known, and its refusal is seen by the first write or read.
     std::optional<int> fastopen = {};
-    /// Several sockets share one address, and the system spreads connections or datagrams over them.
+    /// Several sockets share one address, and the system spreads connections or datagrams over
+    /// them.
     bool reuse_port = false;
     /// Addresses that are not this machine's, for transparent proxies. Needs CAP_NET_ADMIN or
     /// CAP_NET_RAW.

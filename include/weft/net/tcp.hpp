@@ -30,7 +30,8 @@ struct connect_options {
 ///
 /// The host is an IP address, or a name that getaddrinfo resolves on a thread apart; its addresses
 /// are tried in order until one answers. The stream belongs to the caller's executor, sends small
-/// writes at once (socket_options::nodelay) and holds peer_endpoint and local_endpoint in its extensions.
+/// writes at once (socket_options::nodelay) and holds peer_endpoint and local_endpoint in its
+/// extensions.
 ///
 /// Throws failure: unavailable (no such host, refused, unreachable) or timeout, domain transport,
 /// delivery not_sent, with host, port and address in its context; the last address's failure is the
@@ -50,7 +51,8 @@ class connector {
 /// The connector with the default options.
 inline const connector connect{};
 
-/// Takes over a connected TCP socket and makes it a stream on `executor`; closes it when that fails.
+/// Takes over a connected TCP socket and makes it a stream on `executor`; closes it when that
+/// fails.
 io::stream adopt(boost::asio::any_io_executor executor, int socket,
                  const socket_options& options = {});
 

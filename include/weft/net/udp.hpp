@@ -23,15 +23,15 @@ namespace weft::net::udp {
 struct options {
     /// What the system is told about the socket.
     socket_options socket = {};
-    /// Sending waits until it may: bytes of payload per second, one bandwidth for as many sockets as
-    /// hold it.
+    /// Sending waits until it may: bytes of payload per second, one bandwidth for as many sockets
+    /// as hold it.
     std::optional<io::bandwidth> pace = {};
     /// Lets the system hand over several datagrams of one peer as one (GRO): `received::segment` is
     /// then their size. Give buffers of 64 KiB.
     bool coalesce = false;
     /// ICMP errors become failures of receive and send: port, host or network unreachable, too big.
-    /// On a socket that is not connected they tell of any peer (`address` in the failure's context),
-    /// so there the default is that the system drops them.
+    /// On a socket that is not connected they tell of any peer (`address` in the failure's
+    /// context), so there the default is that the system drops them.
     std::optional<bool> icmp_errors = {};
 };
 
@@ -58,8 +58,8 @@ struct outgoing {
     boost::asio::const_buffer data;
     std::optional<endpoint> to = {};  ///< where the socket is not connected
     /// Not zero: `data` is cut into datagrams of this size by the system (GSO), at most 64 KiB and
-    /// 64 datagrams; the last one may be shorter. Where the network device cannot, they are sent one
-    /// by one.
+    /// 64 datagrams; the last one may be shorter. Where the network device cannot, they are sent
+    /// one by one.
     std::size_t segment = 0;
 };
 
@@ -74,14 +74,14 @@ inline constexpr std::size_t max_batch = 64;
 ///         co_await socket.send_to(asio::buffer(memory, got.bytes), got.from);
 ///     }
 ///
-/// A connected socket hears one peer only, and hears of it when nobody is there: the failure of kind
-/// unavailable that follows an ICMP error (context `icmp`, `address`) is given to the next receive or
-/// send, once; then the socket goes on. A deadline is with_deadline around any of these.
+/// A connected socket hears one peer only, and hears of it when nobody is there: the failure of
+/// kind unavailable that follows an ICMP error (context `icmp`, `address`) is given to the next
+/// receive or send, once; then the socket goes on. A deadline is with_deadline around any of these.
 ///
 /// One receive and one send at a time (a second of the same kind throws already_started). They
-/// complete without suspending where the system can do it at once. The caller keeps all memory until
-/// they complete. Cancelling loses no datagram; the socket may be moved meanwhile; destroying it
-/// ends them with operation_aborted. Failures: exhausted, unavailable,
+/// complete without suspending where the system can do it at once. The caller keeps all memory
+/// until they complete. Cancelling loses no datagram; the socket may be moved meanwhile; destroying
+/// it ends them with operation_aborted. Failures: exhausted, unavailable,
 /// invalid_input (a datagram too large, with its size), rejected.
 ///
 /// Threads: a socket belongs to its executor, which must be serial (a strand on a thread pool).
@@ -111,8 +111,8 @@ class socket {
     /// Waits for the next datagram. One that is longer than the buffer is truncated, and says so.
     awaitable<received> receive(boost::asio::mutable_buffer buffer,
                                 std::source_location where = std::source_location::current());
-    /// Waits for one datagram, and takes at most max_batch that are there (recvmmsg): how many slots
-    /// were filled.
+    /// Waits for one datagram, and takes at most max_batch that are there (recvmmsg): how many
+    /// slots were filled.
     awaitable<std::size_t> receive_batch(
         std::span<slot> slots, std::source_location where = std::source_location::current());
 

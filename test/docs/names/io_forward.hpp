@@ -1,8 +1,8 @@
 #pragma once
 
-// compile only: io::forward(std::move(down)
-
 struct names_io_forward : names {
     using names::names;
-    io::stream down;
+    io::stream down = std::move(stream);
+    static void log(std::string_view, std::uint64_t, std::uint64_t) {}
 };
+// compile only: io::forward(std::move(down)

@@ -2,5 +2,5 @@
 
 struct names_io_throttle : names {
     using names::names;
-    io::stream connection = io::duplex(ex).first;
+    io::stream connection = std::move(peer);
 };

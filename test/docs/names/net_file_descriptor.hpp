@@ -1,7 +1,5 @@
 #pragma once
 
-// compile only: net::file_descriptor log(::open
-
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,3 +8,4 @@ struct names_net_file_descriptor : names {
     const char* text = "";
     std::size_t size = 0;
 };
+// compile only: net::file_descriptor log

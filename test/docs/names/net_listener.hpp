@@ -6,3 +6,4 @@ struct names_net_listener : names {
     static weft::awaitable<void> serve(io::stream);
 };
 // compile only: net::tcp::listener listener
+// compile only: net::listener listener(ex

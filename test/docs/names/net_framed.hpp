@@ -1,0 +1,5 @@
+#pragma once
+
+#include <weft/net/udp.hpp>
+
+// compile only: net::framed socket

@@ -1,0 +1,3 @@
+#pragma once
+
+// compile only: net::listen_socket web

@@ -1,0 +1,3 @@
+#pragma once
+
+// compile only: net::socket_options tuned
