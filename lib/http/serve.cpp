@@ -46,7 +46,7 @@ awaitable<void> serve(net::listen_socket socket, app_factory make, serve_options
     return net::detail::serve(std::move(socket), std::move(core), transport_of(options));
 }
 
-awaitable<void> serve(std::unique_ptr<net::detail::acceptor> from, app_factory make,
+awaitable<void> serve(std::unique_ptr<net::detail::any_acceptor> from, app_factory make,
                       serve_options options) {
     auto core = core_of(std::move(make), options);
     return net::detail::serve(std::move(from), std::move(core), transport_of(options));

@@ -32,7 +32,8 @@ void tell_stderr(const failure& f) {
 /// One core's part of a server: its listener, its service, its connections.
 class core_server {
   public:
-    core_server(std::unique_ptr<acceptor> from, core_service service, const serve_options& options)
+    core_server(std::unique_ptr<any_acceptor> from, core_service service,
+                const serve_options& options)
         : listener_(std::move(from)), options_(options), service_(std::move(service)) {}
 
     awaitable<void> run(event& stop) {
@@ -84,7 +85,7 @@ class core_server {
             std::rethrow_exception(thrown);
     }
 
-    std::unique_ptr<acceptor> listener_;
+    std::unique_ptr<any_acceptor> listener_;
     const serve_options& options_;
     core_service service_;
     std::atomic<std::size_t> live_{0};
@@ -102,7 +103,7 @@ struct all_cores {
 };
 
 /// On the core that it is for: builds its service there.
-awaitable<void> serve_core(std::unique_ptr<acceptor> from, all_cores& all) {
+awaitable<void> serve_core(std::unique_ptr<any_acceptor> from, all_cores& all) {
     core_server core(std::move(from), all.make(), all.options);
     co_await core.run(all.stop);
     if (all.running.fetch_sub(1, std::memory_order_acq_rel) == 1) all.ended.set();
@@ -152,7 +153,7 @@ std::vector<listener> listen_apart(const std::string& address,
 }
 
 /// One acceptor for each core.
-awaitable<void> serve_cores(std::vector<std::unique_ptr<acceptor>> from,
+awaitable<void> serve_cores(std::vector<std::unique_ptr<any_acceptor>> from,
                             std::vector<asio::any_io_executor> cores, core_factory make,
                             serve_options options) {
     if (!options.on_failure) options.on_failure = tell_stderr;
@@ -169,7 +170,7 @@ awaitable<void> serve_cores(std::vector<std::unique_ptr<acceptor>> from,
 awaitable<void> serve_on(std::vector<listener> listeners, std::vector<asio::any_io_executor> cores,
                          core_factory make, serve_options options) {
     if (options.on_listening) options.on_listening(listeners.front().local_endpoint());
-    std::vector<std::unique_ptr<acceptor>> from;
+    std::vector<std::unique_ptr<any_acceptor>> from;
     for (listener& l : listeners)
         from.push_back(std::make_unique<acceptor_of<listener>>(std::move(l)));
     return serve_cores(std::move(from), std::move(cores), std::move(make), std::move(options));
@@ -189,10 +190,11 @@ awaitable<void> serve(listen_socket socket, core_factory make, serve_options opt
     co_await serve_on(std::move(listeners), std::move(cores), std::move(make), std::move(options));
 }
 
-awaitable<void> serve(std::unique_ptr<acceptor> from, core_factory make, serve_options options) {
+awaitable<void> serve(std::unique_ptr<any_acceptor> from, core_factory make,
+                      serve_options options) {
     std::vector<asio::any_io_executor> cores;
     cores.push_back(co_await asio::this_coro::executor);
-    std::vector<std::unique_ptr<acceptor>> all;
+    std::vector<std::unique_ptr<any_acceptor>> all;
     all.push_back(std::move(from));
     co_await serve_cores(std::move(all), std::move(cores), std::move(make), std::move(options));
 }

@@ -45,7 +45,7 @@ namespace detail {
 using app_factory = std::function<any_app()>;
 awaitable<void> serve(std::string address, app_factory make, serve_options options);
 awaitable<void> serve(net::listen_socket socket, app_factory make, serve_options options);
-awaitable<void> serve(std::unique_ptr<net::detail::acceptor> from, app_factory make,
+awaitable<void> serve(std::unique_ptr<net::detail::any_acceptor> from, app_factory make,
                       serve_options options);
 
 template <class App>

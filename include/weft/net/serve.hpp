@@ -49,18 +49,18 @@ struct core_service {
 using core_factory = std::function<core_service()>;
 
 /// A listener of any kind.
-class acceptor {
+class any_acceptor {
   public:
-    acceptor() = default;
-    acceptor(const acceptor&) = delete;
-    acceptor& operator=(const acceptor&) = delete;
-    virtual ~acceptor() = default;
+    any_acceptor() = default;
+    any_acceptor(const any_acceptor&) = delete;
+    any_acceptor& operator=(const any_acceptor&) = delete;
+    virtual ~any_acceptor() = default;
     virtual awaitable<io::stream> accept() = 0;
     virtual void close() noexcept = 0;
 };
 
 template <class Listener>
-class acceptor_of final : public acceptor {
+class acceptor_of final : public any_acceptor {
   public:
     explicit acceptor_of(Listener l) : listener_(std::move(l)) {}
     awaitable<io::stream> accept() override { return listener_.accept(); }
@@ -72,7 +72,7 @@ class acceptor_of final : public acceptor {
 
 awaitable<void> serve(std::string address, core_factory make, serve_options options);
 awaitable<void> serve(listen_socket socket, core_factory make, serve_options options);
-awaitable<void> serve(std::unique_ptr<acceptor> from, core_factory make, serve_options options);
+awaitable<void> serve(std::unique_ptr<any_acceptor> from, core_factory make, serve_options options);
 
 template <class Service>
 core_factory each_core(Service service) {
