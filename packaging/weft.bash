@@ -21,7 +21,7 @@ _weft() {
         case ${COMP_WORDS[1]}:$COMP_CWORD in
         *:1) words="serve send --help --version" ;;
         serve:2) words="http-test echo discard" ;;
-        serve:*) words="--bind --threads --max-body --help" ;;
+        serve:*) words="--bind --threads --max-body --watchdog --help" ;;
         send:*) words="-X --request -I --head -H --header -d --data --data-raw --data-binary -o --output -i
             --include -v --verbose -s --silent -S --show-error -f --fail -m --max-time --connect-timeout --help http://" ;;
         esac
