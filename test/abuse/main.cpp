@@ -54,7 +54,7 @@ attack slow_heads(const size_of_attack& size) {
                   .every = size.full ? 1000ms : 100ms}};
     a.gone_after = a.server.http.header_timeout;
     a.answers = {{"408", 100}};
-    a.memory_each = 12 * 1024;
+    a.memory_each = 16 * 1024;
     return a;
 }
 
@@ -116,7 +116,7 @@ attack connection_flood(const size_of_attack& size) {
     a.manners = {{}};
     a.gone_after = a.server.http.idle_timeout;
     a.answers = {{"none", 100}};
-    a.memory_each = 12 * 1024;
+    a.memory_each = 16 * 1024;
     return a;
 }
 
