@@ -215,8 +215,9 @@ stack_taker::~stack_taker() {
 
 std::vector<std::string> stack_taker::take(std::int64_t thread) {
     if (thread == 0 || thread == this_thread_number()) return {};
-    capture_->state.store(capture::asked, std::memory_order_relaxed);
     capture_->count = 0;
+    capture_->state.store(capture::asked,
+                          std::memory_order_release);  // met by the handler's exchange
     siginfo_t info{};
     info.si_signo = signal_;
     info.si_code = SI_QUEUE;
