@@ -57,14 +57,11 @@ class ready_queue {
     void attach(asio::io_context& context) noexcept { context_ = &context; }
     [[nodiscard]] asio::io_context& context() const noexcept { return *context_; }
     /// A task is running on this thread right now, so more may run inside it.
-    [[nodiscard]] bool inside() const noexcept {
-        return running_ && std::this_thread::get_id() == thread_;
-    }
+    [[nodiscard]] bool inside() const noexcept { return on_thread() && running_; }
 
     void push(std::unique_ptr<work> w) {
-        if (closed_) return;
-        if (std::this_thread::get_id() == thread_) {
-            ready_.push_back(std::move(w));
+        if (on_thread()) {
+            if (!closed_) ready_.push_back(std::move(w));
         } else {
             // From a resolver's thread, say: through the io_context, which also wakes it.
             asio::post(*context_, [this, w = std::move(w)]() mutable { push(std::move(w)); });
@@ -100,8 +97,11 @@ class ready_queue {
     }
 
   private:
+    /// All but `context_` belongs to the thread of the test: another must ask this first.
+    [[nodiscard]] bool on_thread() const noexcept { return std::this_thread::get_id() == thread_; }
+
     asio::io_context* context_ = nullptr;
-    std::thread::id thread_ = std::this_thread::get_id();
+    const std::thread::id thread_ = std::this_thread::get_id();
     std::deque<std::unique_ptr<work>> ready_;
     bool running_ = false;
     bool closed_ = false;

@@ -8,6 +8,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -15,6 +16,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -345,6 +347,29 @@ TEST_CASE("virtual time stands still while outside work is under way") {
         helper.join();  // who posts to a context must be done with it before it ends
         CHECK(arrived);
         CHECK(info.clock().now() - start == 1s);
+    });
+}
+
+TEST_CASE("what another thread gives to the test runs on the test's thread, in order") {
+    constexpr int count = 1000;
+    testing::run([]() -> awaitable<void> {
+        auto ex = co_await asio::this_coro::executor;
+        external_work outside(context_info::of(ex));
+        std::vector<int> seen;
+        bool elsewhere = false;
+        std::thread helper([&, here = std::this_thread::get_id()] {
+            for (int i = 0; i < count; ++i)
+                asio::dispatch(ex, [&, here, i] {
+                    if (std::this_thread::get_id() != here) elsewhere = true;
+                    seen.push_back(i);
+                    if (i + 1 == count) outside.reset();
+                });
+        });
+        // The test's own handlers begin and end meanwhile.
+        while (seen.size() < count) co_await asio::post(ex, asio::use_awaitable);
+        helper.join();
+        CHECK_FALSE(elsewhere);
+        CHECK(std::ranges::is_sorted(seen));
     });
 }
 
