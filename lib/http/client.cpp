@@ -24,7 +24,7 @@
 namespace weft::http {
 
 namespace asio = boost::asio;
-using connection_ptr = std::shared_ptr<detail::h1_client_connection>;
+using connection_ptr = std::shared_ptr<detail::client_connection>;
 
 namespace {
 
@@ -64,7 +64,7 @@ struct client::state : std::enable_shared_from_this<client::state> {
     awaitable<connection_ptr> open(const detail::destination& to, asio::any_io_executor home);
     connection_ptr take(const place& at);
     void give_back(const place& at, const connection_ptr& c);
-    void forget(const place& at, const detail::h1_client_connection& c);
+    void forget(const place& at, const detail::client_connection& c);
     void close_idle();
 };
 
@@ -84,7 +84,7 @@ void client::state::give_back(const place& at, const connection_ptr& c) {
         auto& there = idle[at];
         if (!closed && there.size() < options.max_idle_per_host) {
             c->start_idling();
-            if (c->idle()) there.push_back(c);
+            if (c->available() > 0) there.push_back(c);
             if (there.empty()) idle.erase(at);
             return;
         }
@@ -93,7 +93,7 @@ void client::state::give_back(const place& at, const connection_ptr& c) {
     c->close();
 }
 
-void client::state::forget(const place& at, const detail::h1_client_connection& c) {
+void client::state::forget(const place& at, const detail::client_connection& c) {
     const std::lock_guard lock(mutex);
     auto found = idle.find(at);
     if (found == idle.end()) return;
@@ -112,7 +112,7 @@ void client::state::close_idle() {
             auto executor = c->get_executor();
             // Not from inside of what may be running just now.
             asio::post(executor, [c = std::move(c)] {
-                c->on_free = nullptr;
+                c->on_change = nullptr;
                 c->close();
             });
         }
@@ -146,13 +146,13 @@ awaitable<connection_ptr> client::state::open(const detail::destination& to,
     }
     auto made = std::make_shared<detail::h1_client_connection>(std::move(stream), options);
     const place at{to.host, to.port, context_of(home)};
-    made->on_free = [weak = weak_from_this(), at](detail::h1_client_connection& c) {
+    made->on_change = [weak = weak_from_this(), at,
+                       one = std::weak_ptr(made)](detail::client_connection& c) {
         auto self = weak.lock();
-        auto shared = std::static_pointer_cast<detail::h1_client_connection>(c.shared_from_this());
         if (!self) {
             c.close();
-        } else if (c.idle()) {
-            self->give_back(at, shared);
+        } else if (c.available() > 0) {
+            self->give_back(at, one.lock());
         } else {
             self->forget(at, c);
         }
@@ -164,7 +164,7 @@ awaitable<connection_ptr> client::state::open(const detail::destination& to,
 /// untouched.
 awaitable<std::optional<response>> client::state::try_exchange(connection_ptr use,
                                                                http::request* r) {
-    if (!use->idle()) {
+    if (use->available() == 0) {
         use->close();
         co_return std::nullopt;
     }

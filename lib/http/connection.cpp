@@ -27,13 +27,13 @@ struct connection::state {
     ~state() {
         // Not from inside of what may be running just now.
         asio::post(driver->get_executor(), [d = driver] {
-            d->on_free = nullptr;
-            if (d->idle()) d->close();
+            d->on_change = nullptr;
+            d->drain();
         });
     }
 
     const client_options options;
-    std::shared_ptr<detail::h1_client_connection> driver;
+    std::shared_ptr<detail::client_connection> driver;
     semaphore turn;
     semaphore::permit current;  // of the exchange that is under way
 };
@@ -50,7 +50,7 @@ awaitable<response> connection::serve(http::request r) const {
             throw failure(failure_kind::cancelled, asio::error::operation_aborted,
                           "the exchange was cancelled")
                 .delivered(delivery::not_sent);
-        s->current = std::move(mine);  // until on_free
+        s->current = std::move(mine);  // until on_change
         co_return co_await s->driver->exchange(std::move(q));
     };
     const asio::any_io_executor here = co_await asio::this_coro::executor;
@@ -67,7 +67,7 @@ void connection::close() const {
 
 awaitable<connection> connect(io::stream stream, client_options options) {
     auto made = std::make_shared<connection::state>(std::move(stream), std::move(options));
-    made->driver->on_free = [weak = std::weak_ptr(made)](detail::h1_client_connection& c) {
+    made->driver->on_change = [weak = std::weak_ptr(made)](detail::client_connection& c) {
         if (auto alive = weak.lock())
             alive->current.release();
         else

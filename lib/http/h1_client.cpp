@@ -59,6 +59,13 @@ void h1_client_connection::start_idling() {
     want_input();
 }
 
+void h1_client_connection::drain() {
+    reusable_ = false;
+    if (busy_) return;
+    idling_ = false;
+    close();
+}
+
 void h1_client_connection::on_input() {
     if (!idling_) return;
     reusable_ = false;  // the server has closed it, or speaks out of turn
@@ -70,14 +77,14 @@ void h1_client_connection::on_limit() {
     idling_ = false;
     reusable_ = false;
     close();
-    if (on_free) on_free(*this);
+    if (on_change) on_change(*this);
 }
 
 /// Whoever keeps it for later must not look for it on an executor that is no more.
 void h1_client_connection::on_abandoned() noexcept {
     if (!idling_) return;
     idling_ = reusable_ = false;
-    if (on_free) on_free(*this);
+    if (on_change) on_change(*this);
 }
 
 void h1_client_connection::fail(failure f) {
@@ -95,7 +102,7 @@ awaitable<response> h1_client_connection::exchange(request r) {
         if (!busy_) {
             reusable_ = false;
             close();
-            if (on_free) on_free(*this);
+            if (on_change) on_change(*this);
         }
         throw failure(failure_kind::unavailable, "the connection cannot take another request")
             .in(failure_domain::transport)
@@ -115,7 +122,7 @@ awaitable<response> h1_client_connection::exchange(request r) {
     close();
     busy_ = false;
     const bool sent = sent_bytes() != sent_before;
-    if (on_free) on_free(*this);
+    if (on_change) on_change(*this);
     throw failure::from(std::move(thrown)).delivered(sent ? delivery::unknown : delivery::not_sent);
 }
 
@@ -231,7 +238,7 @@ awaitable<io::stream> h1_client_connection::leave_http() {
     weft::bytes ahead = in.take(in.size());
     io::stream taken = release();
     busy_ = false;
-    if (on_free) on_free(*this);
+    if (on_change) on_change(*this);
     if (!ahead.empty()) taken = io::prefixed(std::move(ahead), std::move(taken));
     co_return taken;
 }
@@ -263,7 +270,7 @@ void h1_client_connection::released() {
     stop_upload();
     busy_ = false;
     if (!reusable_) close();
-    if (on_free) on_free(*this);
+    if (on_change) on_change(*this);
 }
 
 // The request's content ---------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "client_connection.hpp"
 #include "h1_inbound.hpp"
 #include "h1_pump.hpp"
 #include <weft/core/awaitable.hpp>
@@ -13,39 +14,34 @@
 #include <boost/asio/cancellation_signal.hpp>
 
 #include <exception>
-#include <functional>
 #include <memory>
 
 namespace weft::http::detail {
 
 /// One HTTP/1 connection of a client: one exchange at a time. An exchange begins with exchange()
 /// and is over when the response's body has been pulled to its end, or dropped.
-class h1_client_connection final : public h1_pump {
+class h1_client_connection final : public h1_pump, public client_connection {
   public:
     h1_client_connection(io::stream connection, const client_options& options);
     ~h1_client_connection() override = default;
 
-    /// Sends the request, whose target and Host field are as they go on the wire, and gives the
-    /// response. On the connection's executor, and only while the connection is idle. When it
-    /// throws, the connection is closed, on_free was called, and the failure's delivery() is
-    /// not_sent as long as no byte was.
-    awaitable<response> exchange(request r);
-
-    /// Whether the next exchange may begin: the connection is open, and nothing came in unasked.
-    [[nodiscard]] bool idle();
-    /// The same without asking the stream.
-    [[nodiscard]] bool usable() const noexcept {
+    [[nodiscard]] boost::asio::any_io_executor get_executor() const override {
+        return h1_pump::get_executor();
+    }
+    [[nodiscard]] http::version version() const noexcept override { return version::http_1_1; }
+    awaitable<response> exchange(request r) override;
+    [[nodiscard]] std::size_t available() override { return idle() ? 1 : 0; }
+    [[nodiscard]] std::size_t exchanges() const noexcept override { return busy_ ? 1 : 0; }
+    [[nodiscard]] bool usable() const noexcept override {
         return reusable_ && !input_end() && !output_end();
     }
-
-    /// Called on the executor whenever an exchange is over, or an idle connection was closed.
-    std::function<void(h1_client_connection&)> on_free;
-
-    /// Closes when idle for so long.
-    void start_idling();
+    void start_idling() override;
+    void drain() override;
+    void close() override { h1_pump::close(); }
 
   private:
     awaitable<response> run(request r);
+    bool idle();
     struct answer {
         response_head head;
         h1::traits traits;

@@ -19,9 +19,9 @@ void deadlines::sift(std::size_t i) noexcept {
     const auto before = [](const sleeper* a, const sleeper* b) {
         return a->due_ != b->due_ ? a->due_ < b->due_ : a->order_ < b->order_;
     };
-    const auto put = [this](std::size_t place, sleeper* s) {
-        heap_[place] = s;
-        s->place_ = place;
+    const auto put = [this](std::size_t at, sleeper* s) {
+        heap_[at] = s;
+        s->place_ = at;
     };
     sleeper* const s = heap_[i];
     while (i > 0 && before(s, heap_[(i - 1) / 2])) {

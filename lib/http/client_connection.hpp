@@ -1,0 +1,57 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/core/awaitable.hpp>
+#include <weft/http/request.hpp>
+#include <weft/http/response.hpp>
+#include <weft/http/version.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <cstddef>
+#include <functional>
+
+namespace weft::http::detail {
+
+/// An open connection to a server, whatever version of HTTP it speaks: what http::connection and
+/// the pool drive. It lives in a shared_ptr, and keeps itself alive while an exchange or a body is
+/// under way. All of it on its executor, but for get_executor() and version().
+class client_connection {
+  public:
+    client_connection() = default;
+    client_connection(const client_connection&) = delete;
+    client_connection& operator=(const client_connection&) = delete;
+    virtual ~client_connection() = default;
+
+    [[nodiscard]] virtual boost::asio::any_io_executor get_executor() const = 0;
+    [[nodiscard]] virtual http::version version() const noexcept = 0;
+
+    /// Sends the request, whose target and Host field are as HTTP/1 writes them, and gives the head
+    /// of the response, with the body behind it. Only while available() is not 0. The exchange is
+    /// over when the response's body has been pulled to its end, or dropped. What it throws is not
+    /// delivered as long as no byte was sent, or the peer has said that it did not look at it.
+    virtual awaitable<response> exchange(request r) = 0;
+
+    /// How many exchanges may begin now. HTTP/1: 1 or 0. HTTP/2: what the peer's limit on streams
+    /// leaves. 0 for ever once the connection is closed, was drained by the peer or broke. May ask
+    /// the stream whether it has ended meanwhile.
+    [[nodiscard]] virtual std::size_t available() = 0;
+    /// How many exchanges are under way.
+    [[nodiscard]] virtual std::size_t exchanges() const noexcept = 0;
+    /// Whether available() can still become more than 0: not closed, not draining.
+    [[nodiscard]] virtual bool usable() const noexcept = 0;
+
+    /// Called whenever available() or usable() may have become another: an exchange is over, the
+    /// peer changed its limit, drains or has gone. It may set on_change anew, and call close(), but
+    /// begins no exchange inside.
+    std::function<void(client_connection&)> on_change;
+
+    /// Closes by itself when no exchange begins for `client_options::idle_timeout` from now.
+    virtual void start_idling() = 0;
+    /// Ends it when the exchanges under way are over (HTTP/2: with GOAWAY); none begins any more.
+    virtual void drain() = 0;
+    /// Ends it now: exchanges under way fail.
+    virtual void close() = 0;
+};
+
+}  // namespace weft::http::detail
