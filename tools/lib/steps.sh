@@ -5,6 +5,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 # Deterministic precompiled headers and these settings let ccache reuse objects that were built with one.
 export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros,include_file_mtime,include_file_ctime}
+# A precompiled header names the folder that it was made in: another checkout's is of no use here.
+export CCACHE_NAMESPACE=${CCACHE_NAMESPACE:-$root}
 
 say() { printf '%s\n' "$*" >&2; }
 
