@@ -12,6 +12,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -30,6 +31,8 @@ constexpr std::size_t produce_ahead =
 constexpr std::size_t fair_share =
     64 * 1024;  // of a body that is made and taken without waiting, before others have their turn
 constexpr std::size_t drop_room = 8 * 1024;  // read and dropped in one go
+// Under drain: for the first request of who has connected just now.
+constexpr std::chrono::milliseconds first_request{1000};
 
 h1::limits limits_of(const server_options& o) {
     h1::limits limits;
@@ -51,7 +54,8 @@ h1_server_connection::h1_server_connection(io::stream connection, any_app app,
       limits_(limits_of(options_)),
       decoder_(limits_),
       inbound_(*this, {options_.body_timeout, options_.min_body_rate, true}),
-      report_(stream().extensions(), options_.on_failure) {
+      report_(stream().extensions(), options_.on_failure),
+      began_(context().clock().now()) {
     write_timeout = options_.write_timeout;
     min_send_rate = options_.min_send_rate;
     inbound_.on_release = [this] { watch_peer(); };
@@ -93,10 +97,18 @@ void h1_server_connection::stop() {
 
 void h1_server_connection::drain() {
     auto self = std::static_pointer_cast<h1_server_connection>(shared_from_this());
-    asio::dispatch(get_executor(), [self] {
-        self->draining_ = true;
-        self->changed.wake();
-    });
+    asio::dispatch(get_executor(), [self] { self->start_draining(); });
+}
+
+void h1_server_connection::start_draining() {
+    if (std::exchange(draining_, true)) return;
+    // Who has connected just now has a request on the way, and may have been told to come here.
+    const auto left = first_request - (context().clock().now() - began_);
+    if (!asked_ && phase_ == phase::head && !decoder_.started() && left > left.zero()) {
+        answer_one_ = true;
+        arm_limit(std::chrono::ceil<std::chrono::milliseconds>(left));
+    }
+    changed.wake();
 }
 
 void h1_server_connection::cancel_handler() {
@@ -215,6 +227,7 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
     if (progress == h1::progress::complete) {
         disarm_limit();
         answer_one_ = false;
+        asked_ = true;
         return found::head;
     }
     if (progress == h1::progress::failed) {
@@ -230,7 +243,15 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
     }
     flush();  // what pipelined requests left leaves in one write
     if (input_end() || output_end() || stopping_) return found::end;
-    if (draining_ && !answer_one_ && !begun) return found::end;
+    if (draining_ && !answer_one_ && !begun) {
+        // A last look at what the pending read has not brought yet.
+        if (reading()) {
+            cancel_read();
+            return found::nothing;
+        }
+        if (!try_input(input_buffer::small / 2) || in.empty()) return found::end;
+        return next_head(limits);
+    }
     want_input();
     if (begun && !limits.head) {
         limits.head = true;
@@ -238,7 +259,7 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
     } else if (!begun && !limits.idle) {
         limits.idle = true;
         if (unsent() == 0) shrink();
-        arm_limit(answer_one_ ? options_.header_timeout : options_.idle_timeout);
+        arm_limit(answer_one_ ? first_request : options_.idle_timeout);
     }
     return found::nothing;
 }

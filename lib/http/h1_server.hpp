@@ -33,7 +33,8 @@ class h1_server_connection final : public h1_pump {
     /// Until the connection is closed. Called once. Never throws for what the peer did.
     awaitable<void> serve();
 
-    /// Ends after the response it is at. From any thread.
+    /// Ends after the response it is at. What has just come gets `first_request` for its request.
+    /// From any thread.
     void drain();
     /// Another application than it was made with. Before serve().
     void use_app(any_app app) noexcept { app_ = std::move(app); }
@@ -78,6 +79,7 @@ class h1_server_connection final : public h1_pump {
     std::optional<h1::framing> begin_response(const response& r, const request_facts& facts);
     void reject(const http::status& s, std::string_view why);
     void append_head(const response& r, h1::framing framing, h1::connection say);
+    void start_draining();
     void on_input() override;
     void watch_peer();
     void stop();
@@ -98,7 +100,9 @@ class h1_server_connection final : public h1_pump {
     bool cancelled_ = false;  // the signal was emitted and not forgiven
     bool stopping_ = false;   // the caller of serve() was cancelled
     bool draining_ = false;
-    bool answer_one_ = false;  // draining_, but no request was answered yet
+    bool answer_one_ = false;  // draining_, but one request is answered yet
+    bool asked_ = false;       // a request has come
+    const clock::time_point began_;
     bool keep_alive_ = true;
 };
 

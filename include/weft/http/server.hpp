@@ -97,8 +97,9 @@ class server {
     awaitable<void> serve(io::stream connection) const;
 
     /// Tells every connection to come to its end: those that wait for a request are closed, the
-    /// others after the response they are at. Connections that come later answer one request. May
-    /// be called from any thread.
+    /// others after the response they are at. Who has just connected has a request on the way: that
+    /// one is answered when it comes within a second of the connection, also after drain(). May be
+    /// called from any thread.
     void drain() const;
 
     /// How many connections are being served.
