@@ -8,14 +8,17 @@
 #include <boost/asio/thread_pool.hpp>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -400,6 +403,45 @@ TEST_CASE("destroying the last entry lets a foreign io_context end at once") {
     const auto begun = std::chrono::steady_clock::now();
     ioc.run();
     CHECK(std::chrono::steady_clock::now() - begun < 10s);
+}
+
+TEST_CASE("other work has its turn among thousands of limits that are due at once, in order") {
+    asio::io_context ioc{1};
+    auto& info = context_info::of(ioc);
+    info.set_serial(true);
+    struct numbered : deadlines::entry {
+        numbered(asio::io_context& c, std::vector<int>& o, int i)
+            : entry(c.get_executor(),
+                    [](deadlines::entry& e) noexcept {
+                        auto& self = static_cast<numbered&>(e);
+                        self.order.push_back(self.number);
+                    }),
+              order(o),
+              number(i) {}
+        std::vector<int>& order;
+        int number;
+    };
+    constexpr int many = 5000;
+    std::vector<int> order;
+    order.reserve(many);
+    std::deque<numbered> limits;
+    const auto due = info.deadlines().refresh() + 2 * deadlines::tick;
+    for (int i = 0; i < many; ++i) limits.emplace_back(ioc, order, i).arm_at(due);
+    while (info.clock().now() < due + 2 * deadlines::tick) std::this_thread::yield();
+    std::size_t turns = 0;
+    std::size_t most = 0;
+    while (order.size() < many) {
+        const std::size_t before = order.size();
+        bool had_turn = false;
+        asio::post(ioc, [&] { had_turn = true; });
+        while (!had_turn) ioc.run_one();
+        most = std::max(most, order.size() - before);
+        ++turns;
+    }
+    CHECK(most <= 64);
+    CHECK(turns >= many / 64);
+    CHECK(std::ranges::is_sorted(order));
+    CHECK(info.deadlines().size() == 0);
 }
 
 TEST_CASE("a context that ends with entries armed and firings posted is no trouble") {
