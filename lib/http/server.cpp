@@ -1,8 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "h1_server.hpp"
 #include <weft/http/server.hpp>
-#include <weft/runtime/context.hpp>
-#include <weft/runtime/detail/resume_mark.hpp>
 
 #include <atomic>
 #include <mutex>
@@ -36,21 +34,6 @@ struct server::state {
     }
 };
 
-namespace {
-
-/// Around an application on a context under watch: a watchdog can say which request held it up.
-struct named_calls {
-    any_app app;
-    weft::detail::resume_mark& mark;
-
-    awaitable<response> serve(request r) const {
-        mark.called(r.method().text(), r.target());
-        return app.serve(std::move(r));
-    }
-};
-
-}  // namespace
-
 server::server(any_app app, server_options options, int)
     : state_(std::make_shared<state>(std::move(app), std::move(options))) {}
 
@@ -60,8 +43,6 @@ awaitable<void> server::serve(io::stream connection) const {
     auto made = std::make_shared<detail::h1_server_connection>(
         std::move(connection), state->app,
         std::shared_ptr<const server_options>(state, &state->options));
-    if (auto* const mark = made->context().mark())  // once a connection: nothing on a request's way
-        made->use_app(any_app(named_calls{state->app, *mark}));
     struct entry {
         entry(std::shared_ptr<server::state> s,
               const std::shared_ptr<detail::h1_server_connection>& c)
