@@ -40,13 +40,15 @@ void resume_mark::called(std::string_view verb, std::string_view object) noexcep
     if (!begin()) return;
     constexpr std::size_t room = words * 8 - 1;  // a zero ends it
     std::array<char, words * 8> text;
-    std::size_t size = std::min(verb.size(), room - 1);
+    std::size_t size = std::min(verb.size(), room);
     std::memcpy(text.data(), verb.data(), size);
-    text[size++] = ' ';
-    object = object.substr(0, room - size);
-    object = object.substr(0, object.find('?'));
-    std::memcpy(text.data() + size, object.data(), object.size());
-    size += object.size();
+    if (size < room && !object.empty()) {
+        text[size++] = ' ';
+        object = object.substr(0, room - size);
+        object = object.substr(0, object.find('?'));
+        std::memcpy(text.data() + size, object.data(), object.size());
+        size += object.size();
+    }
     // The last word is filled up with zeros; what an earlier call left behind it is not read.
     std::memset(text.data() + size, 0, 8 - size % 8);
     what_.store("call", std::memory_order_release);

@@ -70,9 +70,10 @@ awaitable<http::response> app(http::request r) {
         cpu_set_t first;
         CPU_ZERO(&first);
         CPU_SET(0, &first);
-        // Not a real-time class: the kernel takes the processor from one that is busy for a second.
+        sched_param priority{};
+        priority.sched_priority = 1;
         if (::sched_setaffinity(0, sizeof first, &first) != 0 ||
-            ::setpriority(PRIO_PROCESS, 0, -20) != 0)
+            ::sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
             fmt::print("  the server shares its processor with whatever else runs here\n");
         std::fflush(stdout);
     }
