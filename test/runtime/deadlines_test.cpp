@@ -375,8 +375,8 @@ TEST_CASE("in real time a limit fires by itself, never early, and the io_context
     real_limit two(ioc.get_executor());
     real_limit gone(ioc.get_executor());
     const auto begun = std::chrono::steady_clock::now();
-    two.arm_after(9ms);
-    one.arm_after(2ms);
+    two.arm_at(begun + 9ms);
+    one.arm_at(begun + 2ms);
     gone.arm_after(4ms);
     gone.disarm();
     ioc.run();
