@@ -13,6 +13,9 @@
 
 namespace weft::http::detail {
 
+/// A detail of the failure of an exchange: no byte of a response to it has come.
+struct unanswered {};
+
 /// An open connection to a server, whatever version of HTTP it speaks: what http::connection and
 /// the pool drive. It lives in a shared_ptr, and keeps itself alive while an exchange or a body is
 /// under way. All of it on its executor, but for get_executor() and version().
