@@ -74,8 +74,8 @@ struct pool_statistics {
 /// **Opening.** A request that finds none waits; a connection is opened for it, unless limits say
 /// no. It takes the first that is free, that one or another. While it is not known whether an https
 /// origin speaks HTTP/2, one connection is opened and all wait for it. Opening goes on when the
-/// request is cancelled. When it fails, so does the request that waits longest; when nothing else is
-/// open or being opened to that host, all that wait for it do.
+/// request is cancelled. When it fails, so does the request that waits longest; when nothing else
+/// is open or being opened to that host, all that wait for it do.
 ///
 /// **Waiting** is first come, first served, per host. A host without any connection that finds the
 /// limit of all connections reached goes before a host that has some and whose requests came later.
@@ -105,9 +105,9 @@ class pool {
     ///
     /// Throws failure: what connecting or the exchange threw; `timeout`, not sent, when
     /// `queue_timeout` ran out; `exhausted`, not sent, when too many wait; `rejected`, not sent,
-    /// when the pool is closed. Cancelling while it waits takes the request out of the queue, and it
-    /// is never sent; during the exchange it ends the exchange, and an HTTP/1 connection with it.
-    /// Any number may overlap.
+    /// when the pool is closed. Cancelling while it waits takes the request out of the queue, and
+    /// it is never sent; during the exchange it ends the exchange, and an HTTP/1 connection with
+    /// it. Any number may overlap.
     awaitable<response> serve(request r) const;
 
     /// Ends everything: begins nothing new, closes what is idle, lets exchanges end for
