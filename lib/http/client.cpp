@@ -1,11 +1,13 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "client_state.hpp"
+#include "connect_times.hpp"
 #include "url.hpp"
 #include <weft/core/deadline.hpp>
 #include <weft/core/failure.hpp>
+#include <weft/dns/connector.hpp>
 #include <weft/http/client.hpp>
 #include <weft/layer/timeout.hpp>
-#include <weft/net/tcp.hpp>
+#include <weft/net/connect_attempts.hpp>
 #include <weft/runtime/with_deadline.hpp>
 
 #include <utility>
@@ -26,8 +28,24 @@ struct direct {
     }
 };
 
+/// Around the connector: notes how long the name took, where the connector says so.
+struct noting : pipeable {
+    template <class Next>
+    awaitable<io::stream> serve(net::connect_request to, const Next& next) const {
+        const extensions_link facts = to.extensions().link();
+        io::stream made = co_await next(std::move(to));
+        const auto* const tried = made.extensions().get<net::connect_attempts>();
+        const auto* const times = facts.get<detail::connect_times>();
+        if (tried && times && tried->from != net::answer_source::literal)
+            detail::connect_times::note(times->dns, tried->resolved_after);
+        co_return std::move(made);
+    }
+};
+
 pool make_pool(net::connector connector, const client_options& options) {
-    return pool(handshake(options) >> weft::timeout(options.connect_timeout) >> connector, options);
+    return pool(
+        handshake(options) >> noting() >> weft::timeout(options.connect_timeout) >> connector,
+        options);
 }
 
 std::shared_ptr<client::state> make_state(pool p, std::string names) {
@@ -60,7 +78,7 @@ std::string detail::stack_name(std::string_view type) {
 }
 
 client::client(client_options options)
-    : client(net::connector(net::tcp::connector()), std::move(options), "tcp") {}
+    : client(dns::connector(), std::move(options), "happy eyeballs -> dns -> tcp") {}
 
 client::client(net::connector connector, client_options options, std::string names)
     : state_(make_state(make_pool(std::move(connector), options),

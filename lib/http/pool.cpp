@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "connect_times.hpp"
 #include "h1_client.hpp"
 #include "pool_core.hpp"
 #include <weft/core/attempt.hpp>
@@ -16,6 +17,7 @@
 #include <boost/asio/query.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace weft::http {
@@ -69,13 +71,24 @@ class shards_of_context final : public asio::execution_context::service {
 };
 asio::execution_context::id shards_of_context::id;
 
-/// Notes where the request waited for its connection: for the one that was opened for it, what
-/// that took; and what those who opened it have noted.
+/// Notes where a request waited for its connection; for the one that was opened for it, what that
+/// took, part by part.
 void note_waiting(const extensions& of, const pool_opening* opened, clock::duration waited) {
-    of.insert(phase{opened ? "connect" : "queue", waited});
-    if (!opened) return;
-    for (const history_entry& e : opened->facts.history())
-        if (const phase* p = e.as<phase>()) of.insert(*p, e.where());
+    if (!opened) {
+        of.insert(phase{"queue", waited});
+        return;
+    }
+    const auto known = [&](std::atomic<std::int64_t> connect_times::* part) {
+        const connect_times* const times = opened->facts.get<connect_times>();
+        const std::int64_t n = times ? (times->*part).load(std::memory_order_relaxed) : -1;
+        return n < 0 ? std::nullopt : std::optional(std::min(clock::duration(n), waited));
+    };
+    const auto dns = known(&connect_times::dns);
+    if (dns) of.insert(phase{"dns", *dns});
+    waited -= dns.value_or(clock::duration::zero());
+    const auto tls = known(&connect_times::tls);
+    of.insert(phase{"connect", waited - tls.value_or(clock::duration::zero())});
+    if (tls) of.insert(phase{"tls", *tls});
 }
 
 /// Nothing when the connection has ended meanwhile, and then `*r` is untouched.

@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "connect_times.hpp"
 #include "pool_shard.hpp"
 #include <weft/core/observe.hpp>
 #include <weft/runtime/executor.hpp>
@@ -224,6 +225,7 @@ void pool_shard::start_opening(const std::shared_ptr<pool_host>& h, deeds& d) {
     h->key.scope.apply(facts);
     if (first.request)
         if (const observer* listens = observer_of(*first.request)) facts.insert(*listens);
+    facts.emplace<connect_times>();
     o->facts = facts.link();
     o->wanted.set_extensions(std::move(facts));
     o->pass = pool_pass(setup_, setup_->connections);

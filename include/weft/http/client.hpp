@@ -63,12 +63,13 @@ struct body_time {
 /// or a response body that is still in use keeps its connection.
 ///
 /// The `deadline` in a request's extensions is honoured up to the response's head, by waiting,
-/// connecting and retrying alike. The response's extensions say where the time went: an entry
-/// weft::phase each for "queue" or "connect" (and what the connector noted on the way), "wait" for
-/// the head, and an http::body_time; their egress() is the connection's store.
+/// connecting and retrying alike. The response's extensions say where the time went: a weft::phase
+/// each for "queue", or for "dns", "connect" and "tls" when a connection was opened for it, for
+/// "wait" up to the head, and an http::body_time. Their egress() is the connection's store, with
+/// the net::connect_attempts in it.
 class client {
   public:
-    /// Connects by TCP, names resolved by the system.
+    /// Connects by dns::connector(): names resolved and kept, the address that answers first.
     explicit client(client_options options = {});
 
     /// Runs on another stack: a connector (net::connect_request -> io::stream), such as
