@@ -23,7 +23,7 @@ using answer = net::resolve_answer;
 /// - unavailable, no_data: the name has no address of that family
 /// - unavailable, host_not_found_try_again: the name server failed, or none could be reached
 /// - timeout, timed_out: nobody answered in time
-/// - rejected, no_recovery: the name server refused to answer
+/// - rejected, no_recovery: the name server refused to answer (some c-ares: as if it had failed)
 /// - protocol, no_recovery: the answer could not be read
 /// - invalid_input, invalid_argument: this cannot be a host's name
 /// - exhausted, no_memory: too many look-ups wait already
