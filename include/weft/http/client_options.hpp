@@ -1,11 +1,21 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <weft/http/h2_options.hpp>
+
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace weft::http {
+
+/// What a client speaks.
+enum class protocol : std::uint8_t {
+    automatic,  ///< what ALPN agreed on over TLS, else HTTP/1.1
+    http_1_1,
+    http_2  ///< also on clear text, without asking (prior knowledge, RFC 9113 3.3)
+};
 
 /// The limits of a client.
 struct client_options {
@@ -30,6 +40,10 @@ struct client_options {
     std::size_t max_fields = 200;
     /// Sent as User-Agent, unless the request has one; empty for none.
     std::string user_agent = "weft/0.1";
+    /// What is spoken on a connection.
+    http::protocol protocol = protocol::automatic;
+    /// Of HTTP/2.
+    h2_options h2 = {};
 };
 
 }  // namespace weft::http
