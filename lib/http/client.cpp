@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "client_state.hpp"
 #include "connect_times.hpp"
+#include "negotiated.hpp"
 #include "url.hpp"
 #include <weft/core/deadline.hpp>
 #include <weft/core/failure.hpp>
@@ -8,9 +9,19 @@
 #include <weft/http/client.hpp>
 #include <weft/layer/timeout.hpp>
 #include <weft/net/connect_attempts.hpp>
+#include <weft/runtime/context.hpp>
 #include <weft/runtime/with_deadline.hpp>
+#include <weft/tls/client_config.hpp>
+#include <weft/tls/connect.hpp>
 
+#include <boost/asio/this_coro.hpp>
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace weft::http {
 
@@ -40,6 +51,61 @@ struct noting : pipeable {
             detail::connect_times::note(times->dns, tried->resolved_after);
         co_return std::move(made);
     }
+};
+
+/// TLS for https, unless the connector has seen to it already.
+class securing : public pipeable {
+  public:
+    explicit securing(const client_options& options)
+        : shared_(std::make_shared<state>()), limit_(options.handshake_timeout) {
+        shared_->config = options.tls;
+        if (options.protocol != protocol::http_1_1) alpn_.emplace_back("h2");
+        if (options.protocol != protocol::http_2) alpn_.emplace_back("http/1.1");
+    }
+
+    template <class Next>
+    awaitable<io::stream> serve(net::connect_request to, const Next& next) const {
+        if (to.scheme != "https") return next(std::move(to));
+        return secure(std::move(to), next);
+    }
+
+  private:
+    struct state {
+        std::once_flag once;
+        std::optional<tls::client_config> config;
+    };
+
+    template <class Next>
+    awaitable<io::stream> secure(net::connect_request to, const Next& next) const {
+        const extensions_link facts = to.extensions().link();
+        const tls::target name{to.host, to.port};
+        io::stream below = co_await next(std::move(to));
+        if (detail::is_secure(below.extensions())) co_return std::move(below);
+        const tls::client_config* const own = facts.get<tls::client_config>();
+        tls::client_config config = own ? *own : usual();
+        const auto* const given = facts.get<tls::connection_settings>();
+        tls::connection_settings settings = given ? *given : tls::connection_settings();
+        if (!settings.alpn && config.options().alpn.empty()) settings.alpn = alpn_;
+        const auto executor = co_await boost::asio::this_coro::executor;
+        const clock& time = context_info::of(executor).clock();
+        const clock::time_point began = time.now();
+        io::stream above = co_await with_deadline(
+            limit_, tls::handshake(std::move(below), std::move(config), name, std::move(settings)));
+        if (const auto* const times = facts.get<detail::connect_times>())
+            detail::connect_times::note(times->tls, time.now() - began);
+        co_return std::move(above);
+    }
+    /// The roots are read when somebody needs them.
+    const tls::client_config& usual() const {
+        std::call_once(shared_->once, [&] {
+            if (!shared_->config) shared_->config.emplace();
+        });
+        return *shared_->config;
+    }
+
+    std::shared_ptr<state> shared_;
+    std::vector<std::string> alpn_;
+    std::chrono::milliseconds limit_;
 };
 
 pool make_pool(net::connector connector, const client_options& options) {
@@ -82,7 +148,7 @@ client::client(client_options options)
 
 client::client(net::connector connector, client_options options, std::string names)
     : state_(make_state(make_pool(std::move(connector), options),
-                        " -> connect timeout -> " + std::move(names))) {}
+                        " -> tls -> connect timeout -> " + std::move(names))) {}
 
 client::client(any_service<http::request, response> transport, client_options options,
                std::string names)

@@ -36,7 +36,7 @@ h1::limits limits_of(const client_options& o) {
 }  // namespace
 
 h1_client_connection::h1_client_connection(io::stream connection, const client_options& options)
-    : h1_pump(std::move(connection)),
+    : byte_pump(std::move(connection)),
       options_(options),
       limits_(limits_of(options)),
       decoder_(limits_),

@@ -12,6 +12,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -30,6 +31,9 @@ constexpr std::size_t produce_ahead =
 constexpr std::size_t fair_share =
     64 * 1024;  // of a body that is made and taken without waiting, before others have their turn
 constexpr std::size_t drop_room = 8 * 1024;  // read and dropped in one go
+constexpr std::string_view h2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+// Under drain: for the first request of who has connected just now.
+constexpr std::chrono::milliseconds first_request{1000};
 
 h1::limits limits_of(const server_options& o) {
     h1::limits limits;
@@ -44,14 +48,16 @@ h1::limits limits_of(const server_options& o) {
 
 h1_server_connection::h1_server_connection(io::stream connection, any_app app,
                                            std::shared_ptr<const server_options> options)
-    : h1_pump(std::move(connection)),
+    : byte_pump(std::move(connection)),
       app_(std::move(app)),
       shared_options_(std::move(options)),
       options_(*shared_options_),
       limits_(limits_of(options_)),
       decoder_(limits_),
       inbound_(*this, {options_.body_timeout, options_.min_body_rate, true}),
-      report_(stream().extensions(), options_.on_failure) {
+      report_(stream().extensions(), options_.on_failure),
+      began_(context().clock().now()) {
+    sniffing_ = options_.speak_http2;
     write_timeout = options_.write_timeout;
     min_send_rate = options_.min_send_rate;
     inbound_.on_release = [this] { watch_peer(); };
@@ -93,10 +99,18 @@ void h1_server_connection::stop() {
 
 void h1_server_connection::drain() {
     auto self = std::static_pointer_cast<h1_server_connection>(shared_from_this());
-    asio::dispatch(get_executor(), [self] {
-        self->draining_ = true;
-        self->changed.wake();
-    });
+    asio::dispatch(get_executor(), [self] { self->start_draining(); });
+}
+
+void h1_server_connection::start_draining() {
+    if (std::exchange(draining_, true)) return;
+    // Who has connected just now has a request on the way, and may have been told to come here.
+    const auto left = first_request - (context().clock().now() - began_);
+    if (!asked_ && phase_ == phase::head && !decoder_.started() && left > left.zero()) {
+        answer_one_ = true;
+        arm_limit(std::chrono::ceil<std::chrono::milliseconds>(left));
+    }
+    changed.wake();
 }
 
 void h1_server_connection::cancel_handler() {
@@ -136,6 +150,12 @@ awaitable<void> h1_server_connection::run() {
             head = next_head(limits);
         }
         if (head == found::end) break;
+        if (head == found::http_2) {
+            disarm_limit();
+            weft::bytes ahead = in.take(in.size());
+            http_2_.emplace(handover{release(), std::move(ahead)});
+            co_return;
+        }
         request_facts facts;
         request r = make_request(facts);
         if (phase_ == phase::closing) break;  // refused
@@ -208,13 +228,33 @@ awaitable<void> h1_server_connection::run() {
     close();
 }
 
+/// Whether the client speaks HTTP/2 without having said so (RFC 9113 3.3): its preface looks like the
+/// head of a request that HTTP/1 does not have.
+h1_server_connection::preface h1_server_connection::look_for_http_2() {
+    if (in.empty()) return preface::none;
+    const std::string_view start = in.data().substr(0, h2_preface.size());
+    if (!h2_preface.starts_with(start)) {
+        sniffing_ = false;
+        return preface::none;
+    }
+    return start.size() == h2_preface.size() ? preface::whole : preface::begun;
+}
+
+std::optional<h1_server_connection::handover> h1_server_connection::take_http_2() {
+    return std::exchange(http_2_, std::nullopt);
+}
+
 /// Looks for a whole head in what has come. When there is none, sees to it that more comes.
 h1_server_connection::found h1_server_connection::next_head(head_limits& limits) {
     phase_ = phase::head;
-    const auto progress = in.empty() ? h1::progress::need_more : decoder_.decode(in.data());
+    const preface seen = sniffing_ ? look_for_http_2() : preface::none;
+    if (seen == preface::whole) return found::http_2;
+    const auto progress =
+        in.empty() || seen == preface::begun ? h1::progress::need_more : decoder_.decode(in.data());
     if (progress == h1::progress::complete) {
         disarm_limit();
         answer_one_ = false;
+        asked_ = true;
         return found::head;
     }
     if (progress == h1::progress::failed) {
@@ -222,7 +262,7 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
         reject(error.status(), error.message());
         return found::end;
     }
-    const bool begun = decoder_.started();
+    const bool begun = decoder_.started() || seen == preface::begun;
     // What came at the last moment counts.
     if ((begun ? limits.head : limits.idle) && limit_reached()) {
         if (begun) reject(status::request_timeout, "the head of the request took too long");
@@ -230,7 +270,15 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
     }
     flush();  // what pipelined requests left leaves in one write
     if (input_end() || output_end() || stopping_) return found::end;
-    if (draining_ && !answer_one_ && !begun) return found::end;
+    if (draining_ && !answer_one_ && !begun) {
+        // A last look at what the pending read has not brought yet.
+        if (reading()) {
+            cancel_read();
+            return found::nothing;
+        }
+        if (!try_input(input_buffer::small / 2) || in.empty()) return found::end;
+        return next_head(limits);
+    }
     want_input();
     if (begun && !limits.head) {
         limits.head = true;
@@ -238,7 +286,7 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
     } else if (!begun && !limits.idle) {
         limits.idle = true;
         if (unsent() == 0) shrink();
-        arm_limit(answer_one_ ? options_.header_timeout : options_.idle_timeout);
+        arm_limit(answer_one_ ? first_request : options_.idle_timeout);
     }
     return found::nothing;
 }
@@ -261,7 +309,7 @@ request h1_server_connection::make_request(request_facts& facts) {
     extensions facts_of_request;
     facts_of_request.set_ingress(stream().extensions().link());
     request r(std::move(head), std::move(content), std::move(facts_of_request));
-    report_.begin(r);
+    report_.begin(r, call_);
     return r;
 }
 
@@ -278,7 +326,7 @@ void h1_server_connection::begin_handling() {
 response h1_server_connection::answer_to(std::exception_ptr thrown) {
     const failure f = failure::from(std::move(thrown));
     const http::status s = status_of(f);
-    report_.threw(f, s);
+    report_.threw(f, s, call_);
     response answer = text(std::string(s.reason()) + "\n", s);
     if (auto wait = f.retry_after()) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(*wait).count();
@@ -397,7 +445,7 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
     if (thrown) {
         // A body that is made of the request's breaks off with it.
         if (!cancelled_ && !stopping_ && !inbound_.failed())
-            report_.broke_off(failure::from(std::move(thrown)));
+            report_.broke_off(failure::from(std::move(thrown)), call_);
         co_return false;
     }
     if (framing.how == h1::framing::kind::length && left != 0) co_return false;

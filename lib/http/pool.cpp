@@ -1,6 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "connect_times.hpp"
-#include "h1_client.hpp"
 #include "pool_core.hpp"
 #include <weft/core/attempt.hpp>
 #include <weft/core/observe.hpp>
@@ -27,9 +26,7 @@ namespace asio = boost::asio;
 awaitable<pooled_connection> handshake::begin(std::shared_ptr<const client_options> options,
                                               awaitable<io::stream> connecting) {
     io::stream stream = co_await std::move(connecting);
-    pooled_connection made =
-        std::make_shared<detail::h1_client_connection>(std::move(stream), *options);
-    co_return made;
+    co_return detail::make_client_connection(std::move(stream), *options);
 }
 
 namespace detail {

@@ -91,7 +91,9 @@ pool_shard::pool_shard(std::shared_ptr<pool_setup> setup) : setup_(std::move(set
 std::shared_ptr<pool_host> pool_shard::host_of(const pool_key& key) {
     if (const auto found = hosts_.find(key); found != hosts_.end()) return found->second;
     auto made = std::make_shared<pool_host>(key);
-    if (key.scheme == "http") made->version = pool_host::speaks::one_at_a_time;
+    const protocol wish = setup_->options.protocol;
+    if (wish == protocol::http_1_1 || (wish == protocol::automatic && key.scheme == "http"))
+        made->version = pool_host::speaks::one_at_a_time;
     hosts_.emplace(key, made);
     return made;
 }

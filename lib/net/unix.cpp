@@ -217,6 +217,5 @@ awaitable<received_descriptors> receive_descriptors(io::stream& stream, asio::mu
 
 fmt::format_context::iterator fmt::formatter<weft::net::peer_credentials>::format(
     const weft::net::peer_credentials& c, fmt::format_context& out) const {
-    return fmt::formatter<std::string_view>::format(
-        fmt::format("user {} group {} process {}", c.user, c.group, c.process), out);
+    return fmt::format_to(out.out(), "user {} group {} process {}", c.user, c.group, c.process);
 }

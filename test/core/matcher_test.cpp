@@ -13,8 +13,8 @@ namespace {
 /// A request of a program of its own, not HTTP.
 struct order {
     int amount = 0;
-    extensions ext;
-    const extensions& extensions() const noexcept { return ext; }
+    weft::extensions ext;
+    const weft::extensions& extensions() const noexcept { return ext; }
 };
 struct user {
     std::string name;

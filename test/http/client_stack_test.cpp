@@ -213,7 +213,7 @@ TEST_CASE("layers go around a client, and share its connections") {
         CHECK(mock.connections() == 1);
         CHECK(client.statistics() == api.statistics());
         CHECK(client.describe() ==
-              "pool -> http handshake -> connect timeout -> timeout -> mock connector");
+              "pool -> http handshake -> tls -> connect timeout -> timeout -> mock connector");
         CHECK(api.describe() == "retry -> layer fn -> " + client.describe());
         CHECK(http::client().describe().find("pool -> http handshake -> ") == 0);
         CHECK(http::client(mirror).describe() == "a function");

@@ -33,6 +33,39 @@ TEST_CASE("drain closes an idle connection at once") {
     }
 }
 
+TEST_CASE("drain gives a connection that has just come the rest of a second for its request") {
+    for (bool asks : {false, true}) {
+        with_server(hello, {}, [asks](peer& c, http::server& server) -> awaitable<void> {
+            const auto start = now_of(co_await asio::this_coro::executor);
+            co_await sleep_for(300ms);
+            server.drain();
+            co_await sleep_for(600ms);
+            if (asks) co_await c.say(get);
+            std::string all = co_await c.rest();
+            CHECK(count(all, "Hello, world") == (asks ? 1 : 0));
+            CHECK(count(all, "Connection: close\r\n") == (asks ? 1 : 0));
+            CHECK(c.ended_well());
+            const auto took = now_of(co_await asio::this_coro::executor) - start;
+            CHECK(took >= (asks ? 900ms : 1000ms));
+            CHECK(took <= (asks ? 900ms : 1010ms));
+        });
+    }
+}
+
+TEST_CASE("drain answers a request that has come to an idle connection but was not read yet") {
+    with_server(hello, {}, [](peer& c, http::server& server) -> awaitable<void> {
+        co_await c.say(get);
+        co_await c.until("Hello, world");
+        co_await sleep_for(5s);
+        co_await c.say(get);
+        server.drain();
+        std::string all = co_await c.rest();
+        CHECK(has(all, "Hello, world"));
+        CHECK(has(all, "Connection: close\r\n"));
+        CHECK(c.ended_well());
+    });
+}
+
 TEST_CASE("drain lets a busy connection finish, and says close") {
     with_server(slow, {}, [](peer& c, http::server& server) -> awaitable<void> {
         co_await c.say(get + get);

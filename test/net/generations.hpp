@@ -7,6 +7,7 @@
 #include <weft/net/endpoint.hpp>
 #include <weft/net/file_descriptor.hpp>
 #include <weft/runtime/run.hpp>
+#include <weft/runtime/runtime.hpp>
 
 #include <array>
 #include <cerrno>
@@ -30,7 +31,8 @@ class generation {
     /// process's.
     using program = std::function<weft::awaitable<void>(std::function<void(std::uint16_t)> report)>;
 
-    explicit generation(const program& run) {
+    /// On one core, or on a weft::runtime with so many threads.
+    explicit generation(const program& run, unsigned threads = 1) {
         std::array<int, 2> start{};
         std::array<int, 2> told{};
         if (::pipe2(start.data(), O_CLOEXEC) != 0 || ::pipe2(told.data(), O_CLOEXEC) != 0)
@@ -42,9 +44,16 @@ class generation {
             ::close(told[0]);
             char c = 0;
             if (::read(start[0], &c, 1) != 1) ::_exit(0);  // the test is over
-            const int status = weft::run(run([out = told[1]](std::uint16_t n) {
+            auto main = run([out = told[1]](std::uint16_t n) {
                 if (::write(out, &n, sizeof n) != sizeof n) ::_exit(3);
-            }));
+            });
+            int status = 0;
+            if (threads == 1) {
+                status = weft::run(std::move(main));
+            } else {
+                weft::runtime cores{{.threads = threads}};
+                status = cores.run(std::move(main));
+            }
             ::_exit(status);
         }
         ::close(start[0]);

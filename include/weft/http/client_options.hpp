@@ -2,12 +2,23 @@
 #pragma once
 
 #include <weft/core/observe.hpp>
+#include <weft/http/h2_options.hpp>
+#include <weft/tls/client_config.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace weft::http {
+
+/// What a client speaks.
+enum class protocol : std::uint8_t {
+    automatic,  ///< what ALPN agreed on over TLS, else HTTP/1.1
+    http_1_1,
+    http_2  ///< also on clear text, without asking (prior knowledge, RFC 9113 3.3)
+};
 
 /// The limits of a client, of its pool and of its connections, in one value.
 ///
@@ -66,6 +77,13 @@ struct client_options {
     std::size_t max_fields = 200;
     /// Sent as User-Agent, unless the request has one; empty for none.
     std::string user_agent = "weft/0.1";
+    /// What is spoken on a connection.
+    http::protocol protocol = protocol::automatic;
+    /// Of HTTP/2. `max_concurrent_streams` is also the most exchanges that we begin at once.
+    h2_options h2 = {};
+    /// Of https. Unset: the system's roots, read at the first connection that needs them. A request
+    /// may bring another tls::client_config, or tls::connection_settings, in its extensions.
+    std::optional<tls::client_config> tls = {};
 
     /// Hears of connections that open and close, and of requests that wait or are sent again.
     observer observe = {};

@@ -54,6 +54,7 @@ class phase_timer {
 
 /// "connect=31ms"
 template <>
-struct fmt::formatter<weft::phase> : fmt::formatter<std::string_view> {
+struct fmt::formatter<weft::phase> {
+    static constexpr auto parse(fmt::format_parse_context& in) { return in.begin(); }
     fmt::format_context::iterator format(const weft::phase& p, fmt::format_context& out) const;
 };

@@ -215,7 +215,8 @@ retry(retry_options, Policy) -> retry<Policy>;
 }  // namespace weft
 
 template <>
-struct fmt::formatter<weft::attempt_number> : fmt::formatter<std::string_view> {
+struct fmt::formatter<weft::attempt_number> {
+    static constexpr auto parse(fmt::format_parse_context& in) { return in.begin(); }
     fmt::format_context::iterator format(const weft::attempt_number& n,
                                          fmt::format_context& out) const;
 };

@@ -134,7 +134,8 @@ awaitable<received_descriptors> receive_descriptors(
 }  // namespace weft::net
 
 template <>
-struct fmt::formatter<weft::net::peer_credentials> : fmt::formatter<std::string_view> {
+struct fmt::formatter<weft::net::peer_credentials> {
+    static constexpr auto parse(fmt::format_parse_context& in) { return in.begin(); }
     fmt::format_context::iterator format(const weft::net::peer_credentials& c,
                                          fmt::format_context& out) const;
 };
