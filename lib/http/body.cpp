@@ -40,8 +40,12 @@ awaitable<std::optional<weft::bytes>> body::next() {
     return ready(std::exchange(content_, {}));
 }
 
+failure body::too_large(std::size_t limit) const {
+    return from() ? from()->too_large(limit) : over(limit);
+}
+
 awaitable<weft::bytes> body::read_all(std::size_t limit) {
-    const auto refuse = [&] { throw from() ? from()->too_large(limit) : over(limit); };
+    const auto refuse = [&] { throw too_large(limit); };
     if (const auto known = size(); known && *known > limit) refuse();
     std::optional<weft::bytes> first = co_await next();
     if (!first) co_return weft::bytes();

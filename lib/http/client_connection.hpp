@@ -2,16 +2,22 @@
 #pragma once
 
 #include <weft/core/awaitable.hpp>
+#include <weft/http/client_options.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/http/version.hpp>
+#include <weft/io/stream.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 
 namespace weft::http::detail {
+
+/// A detail of the failure of an exchange: no byte of a response to it has come.
+struct unanswered {};
 
 /// An open connection to a server, whatever version of HTTP it speaks: what http::connection and
 /// the pool drive. It lives in a shared_ptr, and keeps itself alive while an exchange or a body is
@@ -53,5 +59,9 @@ class client_connection {
     /// Ends it now: exchanges under way fail.
     virtual void close() = 0;
 };
+
+/// The connection that a stream carries: HTTP/2 where the options or ALPN say so, else HTTP/1.
+std::shared_ptr<client_connection> make_client_connection(io::stream s,
+                                                          const client_options& options);
 
 }  // namespace weft::http::detail

@@ -1,8 +1,11 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "h1_client.hpp"
+#include "h2_client.hpp"
+#include "negotiated.hpp"
 #include "url.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/http/connection.hpp>
+#include <weft/runtime/event.hpp>
 #include <weft/runtime/run_on.hpp>
 #include <weft/runtime/semaphore.hpp>
 
@@ -18,11 +21,12 @@ namespace weft::http {
 
 namespace asio = boost::asio;
 
-/// A connection that is used by itself: its exchanges wait for each other.
+/// A connection that is used by itself: what it cannot take yet waits for its turn.
 struct connection::state {
     state(io::stream s, client_options o)
         : options(std::move(o)),
-          driver(std::make_shared<detail::h1_client_connection>(std::move(s), options)),
+          driver(detail::make_client_connection(std::move(s), options)),
+          multiplexed(driver->version() == version::http_2),
           turn(1) {}
     ~state() {
         // Not from inside of what may be running just now.
@@ -34,29 +38,67 @@ struct connection::state {
 
     const client_options options;
     std::shared_ptr<detail::client_connection> driver;
-    semaphore turn;
+    const bool multiplexed;
+    semaphore turn;             // of HTTP/1: one exchange at a time
     semaphore::permit current;  // of the exchange that is under way
+    event room;                 // of HTTP/2: another stream may be opened, perhaps
 };
+
+std::shared_ptr<detail::client_connection> detail::make_client_connection(
+    io::stream s, const client_options& options) {
+    const bool agreed = negotiated_protocol(s.extensions()) == "h2";
+    if (options.protocol != protocol::http_2 &&
+        (options.protocol != protocol::automatic || !agreed))
+        return std::make_shared<h1_client_connection>(std::move(s), options);
+    auto h2 = std::make_shared<h2_client_connection>(std::move(s), options);
+    asio::dispatch(h2->get_executor(), [h2] { h2->begin(); });
+    return h2;
+}
+
+namespace {
+
+awaitable<void> check_cancelled() {
+    const auto own = co_await asio::this_coro::cancellation_state;
+    if (own.cancelled() != asio::cancellation_type::none)
+        throw failure(failure_kind::cancelled, asio::error::operation_aborted,
+                      "the exchange was cancelled")
+            .delivered(delivery::not_sent);
+}
+
+/// On the connection's executor.
+awaitable<response> exchange_alone(std::shared_ptr<connection::state> s, semaphore::permit mine,
+                                   http::request r) {
+    co_await check_cancelled();
+    s->current = std::move(mine);  // until on_change
+    co_return co_await s->driver->exchange(std::move(r));
+}
+
+awaitable<response> exchange_among_others(std::shared_ptr<connection::state> s, http::request r) {
+    while (s->driver->available() == 0 && s->driver->usable()) {
+        s->room.reset();
+        co_await s->room.wait();
+    }
+    co_await check_cancelled();
+    co_return co_await s->driver->exchange(std::move(r));
+}
+
+}  // namespace
 
 awaitable<response> connection::serve(http::request r) const {
     auto state = state_;
     const detail::destination to = detail::destination_of(r);
     detail::prepare(r, to, state->options.user_agent);
-    semaphore::permit turn = co_await state->turn.acquire();
-    auto exchange = [](std::shared_ptr<connection::state> s, semaphore::permit mine,
-                       http::request q) -> awaitable<response> {
-        const auto own = co_await asio::this_coro::cancellation_state;
-        if (own.cancelled() != asio::cancellation_type::none)
-            throw failure(failure_kind::cancelled, asio::error::operation_aborted,
-                          "the exchange was cancelled")
-                .delivered(delivery::not_sent);
-        s->current = std::move(mine);  // until on_change
-        co_return co_await s->driver->exchange(std::move(q));
-    };
     const asio::any_io_executor here = co_await asio::this_coro::executor;
     const asio::any_io_executor there = state->driver->get_executor();
-    if (here == there) co_return co_await exchange(state, std::move(turn), std::move(r));
-    co_return co_await run_on(there, exchange(state, std::move(turn), std::move(r)));
+    awaitable<response> exchange;
+    if (state->multiplexed) {
+        exchange = exchange_among_others(state, std::move(r));
+    } else {
+        semaphore::permit turn = co_await state->turn.acquire();
+        exchange = exchange_alone(state, std::move(turn), std::move(r));
+    }
+    if (here == there) co_return co_await std::move(exchange);
+    co_return co_await run_on(there, std::move(exchange));
 }
 
 bool connection::is_open() const noexcept { return state_->driver->usable(); }
@@ -68,10 +110,12 @@ void connection::close() const {
 awaitable<connection> connect(io::stream stream, client_options options) {
     auto made = std::make_shared<connection::state>(std::move(stream), std::move(options));
     made->driver->on_change = [weak = std::weak_ptr(made)](detail::client_connection& c) {
-        if (auto alive = weak.lock())
+        if (auto alive = weak.lock()) {
             alive->current.release();
-        else
+            alive->room.set();
+        } else {
             c.close();
+        }
     };
     co_return connection(std::move(made));
 }

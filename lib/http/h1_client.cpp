@@ -36,7 +36,7 @@ h1::limits limits_of(const client_options& o) {
 }  // namespace
 
 h1_client_connection::h1_client_connection(io::stream connection, const client_options& options)
-    : h1_pump(std::move(connection)),
+    : byte_pump(std::move(connection)),
       options_(options),
       limits_(limits_of(options)),
       decoder_(limits_),
@@ -110,6 +110,7 @@ awaitable<response> h1_client_connection::exchange(request r) {
     }
     busy_ = true;
     const std::uint64_t sent_before = sent_bytes();
+    const std::uint64_t received_before = received();
     std::exception_ptr thrown;
     try {
         co_return co_await run(std::move(r));
@@ -123,7 +124,10 @@ awaitable<response> h1_client_connection::exchange(request r) {
     busy_ = false;
     const bool sent = sent_bytes() != sent_before;
     if (on_change) on_change(*this);
-    throw failure::from(std::move(thrown)).delivered(sent ? delivery::unknown : delivery::not_sent);
+    failure why =
+        failure::from(std::move(thrown)).delivered(sent ? delivery::unknown : delivery::not_sent);
+    if (received() == received_before) why = std::move(why).detail(unanswered{});
+    throw std::move(why);
 }
 
 awaitable<response> h1_client_connection::run(request r) {

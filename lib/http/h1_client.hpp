@@ -1,9 +1,9 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "byte_pump.hpp"
 #include "client_connection.hpp"
 #include "h1_inbound.hpp"
-#include "h1_pump.hpp"
 #include <weft/core/awaitable.hpp>
 #include <weft/http/client_options.hpp>
 #include <weft/http/h1/decoder.hpp>
@@ -20,13 +20,13 @@ namespace weft::http::detail {
 
 /// One HTTP/1 connection of a client: one exchange at a time. An exchange begins with exchange()
 /// and is over when the response's body has been pulled to its end, or dropped.
-class h1_client_connection final : public h1_pump, public client_connection {
+class h1_client_connection final : public byte_pump, public client_connection {
   public:
     h1_client_connection(io::stream connection, const client_options& options);
     ~h1_client_connection() override = default;
 
     [[nodiscard]] boost::asio::any_io_executor get_executor() const override {
-        return h1_pump::get_executor();
+        return byte_pump::get_executor();
     }
     [[nodiscard]] http::version version() const noexcept override { return version::http_1_1; }
     awaitable<response> exchange(request r) override;
@@ -37,7 +37,7 @@ class h1_client_connection final : public h1_pump, public client_connection {
     }
     void start_idling() override;
     void drain() override;
-    void close() override { h1_pump::close(); }
+    void close() override { byte_pump::close(); }
 
   private:
     awaitable<response> run(request r);

@@ -26,7 +26,7 @@ constexpr std::size_t fair_share = 64 * 1024;
 
 class h1_inbound::source final : public body::source {
   public:
-    source(std::shared_ptr<h1_pump> keep, h1_inbound& inbound, std::uint64_t serial,
+    source(std::shared_ptr<byte_pump> keep, h1_inbound& inbound, std::uint64_t serial,
            std::optional<std::uint64_t> size)
         : keep_(std::move(keep)),
           inbound_(&inbound),
@@ -66,7 +66,7 @@ class h1_inbound::source final : public body::source {
     }
 
   private:
-    std::shared_ptr<h1_pump> keep_;
+    std::shared_ptr<byte_pump> keep_;
     h1_inbound* inbound_;
     std::uint64_t serial_;
     std::optional<std::uint64_t> left_;
@@ -235,7 +235,7 @@ awaitable<h1_inbound::pulled> h1_inbound::pull_here(std::uint64_t serial) {
     }
 }
 
-awaitable<h1_inbound::pulled> h1_inbound::pull(std::shared_ptr<h1_pump> keep, h1_inbound* self,
+awaitable<h1_inbound::pulled> h1_inbound::pull(std::shared_ptr<byte_pump> keep, h1_inbound* self,
                                                std::uint64_t serial) {
     const auto here = co_await asio::this_coro::executor;
     const auto there = keep->get_executor();

@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include "h1_pump.hpp"
+#include "byte_pump.hpp"
 #include <weft/core/awaitable.hpp>
 #include <weft/core/failure.hpp>
 #include <weft/http/body.hpp>
@@ -28,7 +28,7 @@ class h1_inbound {
         bool of_requests = false;  ///< a server's: what is wrong with it is its client's fault
     };
 
-    h1_inbound(h1_pump& pump, options o) : pump_(pump), options_(o) {}
+    h1_inbound(byte_pump& pump, options o) : pump_(pump), options_(o) {}
 
     /// Starts a content, and gives the body to pull it with: an empty one when the framing says so.
     http::body open(h1::framing framing, const h1::limits& limits);
@@ -61,7 +61,7 @@ class h1_inbound {
     };
     /// The next piece, or nullopt at the end; `serial` names the content that the body was made
     /// for. Hops to the connection's executor.
-    static awaitable<pulled> pull(std::shared_ptr<h1_pump> keep, h1_inbound* self,
+    static awaitable<pulled> pull(std::shared_ptr<byte_pump> keep, h1_inbound* self,
                                   std::uint64_t serial);
 
     /// One step without waiting: a piece, nullopt in it at the end, or nothing when more input is
@@ -85,7 +85,7 @@ class h1_inbound {
         return options_.of_requests ? ours : upstream;
     }
 
-    h1_pump& pump_;
+    byte_pump& pump_;
     options options_;
     h1::body_decoder decoder_;
     headers trailers_;

@@ -31,6 +31,7 @@ constexpr std::size_t produce_ahead =
 constexpr std::size_t fair_share =
     64 * 1024;  // of a body that is made and taken without waiting, before others have their turn
 constexpr std::size_t drop_room = 8 * 1024;  // read and dropped in one go
+constexpr std::string_view h2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // Under drain: for the first request of who has connected just now.
 constexpr std::chrono::milliseconds first_request{1000};
 
@@ -47,7 +48,7 @@ h1::limits limits_of(const server_options& o) {
 
 h1_server_connection::h1_server_connection(io::stream connection, any_app app,
                                            std::shared_ptr<const server_options> options)
-    : h1_pump(std::move(connection)),
+    : byte_pump(std::move(connection)),
       app_(std::move(app)),
       mark_(context().mark()),
       shared_options_(std::move(options)),
@@ -57,6 +58,7 @@ h1_server_connection::h1_server_connection(io::stream connection, any_app app,
       inbound_(*this, {options_.body_timeout, options_.min_body_rate, true}),
       report_(stream().extensions(), options_.on_failure),
       began_(context().clock().now()) {
+    sniffing_ = options_.speak_http2;
     write_timeout = options_.write_timeout;
     min_send_rate = options_.min_send_rate;
     inbound_.on_release = [this] { watch_peer(); };
@@ -149,6 +151,12 @@ awaitable<void> h1_server_connection::run() {
             head = next_head(limits);
         }
         if (head == found::end) break;
+        if (head == found::http_2) {
+            disarm_limit();
+            weft::bytes ahead = in.take(in.size());
+            http_2_.emplace(handover{release(), std::move(ahead)});
+            co_return;
+        }
         request_facts facts;
         request r = make_request(facts);
         if (phase_ == phase::closing) break;  // refused
@@ -222,10 +230,29 @@ awaitable<void> h1_server_connection::run() {
     close();
 }
 
+/// Whether the client speaks HTTP/2 without having said so (RFC 9113 3.3): its preface looks like the
+/// head of a request that HTTP/1 does not have.
+h1_server_connection::preface h1_server_connection::look_for_http_2() {
+    if (in.empty()) return preface::none;
+    const std::string_view start = in.data().substr(0, h2_preface.size());
+    if (!h2_preface.starts_with(start)) {
+        sniffing_ = false;
+        return preface::none;
+    }
+    return start.size() == h2_preface.size() ? preface::whole : preface::begun;
+}
+
+std::optional<h1_server_connection::handover> h1_server_connection::take_http_2() {
+    return std::exchange(http_2_, std::nullopt);
+}
+
 /// Looks for a whole head in what has come. When there is none, sees to it that more comes.
 h1_server_connection::found h1_server_connection::next_head(head_limits& limits) {
     phase_ = phase::head;
-    const auto progress = in.empty() ? h1::progress::need_more : decoder_.decode(in.data());
+    const preface seen = sniffing_ ? look_for_http_2() : preface::none;
+    if (seen == preface::whole) return found::http_2;
+    const auto progress =
+        in.empty() || seen == preface::begun ? h1::progress::need_more : decoder_.decode(in.data());
     if (progress == h1::progress::complete) {
         disarm_limit();
         answer_one_ = false;
@@ -237,7 +264,7 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
         reject(error.status(), error.message());
         return found::end;
     }
-    const bool begun = decoder_.started();
+    const bool begun = decoder_.started() || seen == preface::begun;
     // What came at the last moment counts.
     if ((begun ? limits.head : limits.idle) && limit_reached()) {
         if (begun) reject(status::request_timeout, "the head of the request took too long");
@@ -284,7 +311,7 @@ request h1_server_connection::make_request(request_facts& facts) {
     extensions facts_of_request;
     facts_of_request.set_ingress(stream().extensions().link());
     request r(std::move(head), std::move(content), std::move(facts_of_request));
-    report_.begin(r);
+    report_.begin(r, call_);
     return r;
 }
 
@@ -301,7 +328,7 @@ void h1_server_connection::begin_handling() {
 response h1_server_connection::answer_to(std::exception_ptr thrown) {
     const failure f = failure::from(std::move(thrown));
     const http::status s = status_of(f);
-    report_.threw(f, s);
+    report_.threw(f, s, call_);
     response answer = text(std::string(s.reason()) + "\n", s);
     if (auto wait = f.retry_after()) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(*wait).count();
@@ -420,7 +447,7 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
     if (thrown) {
         // A body that is made of the request's breaks off with it.
         if (!cancelled_ && !stopping_ && !inbound_.failed())
-            report_.broke_off(failure::from(std::move(thrown)));
+            report_.broke_off(failure::from(std::move(thrown)), call_);
         co_return false;
     }
     if (framing.how == h1::framing::kind::length && left != 0) co_return false;

@@ -1,9 +1,10 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "byte_pump.hpp"
 #include "date.hpp"
 #include "h1_inbound.hpp"
-#include "h1_pump.hpp"
+#include "server_connection.hpp"
 #include "server_report.hpp"
 #include <weft/core/awaitable.hpp>
 #include <weft/http/h1/body.hpp>
@@ -18,6 +19,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace weft::http::detail {
 
@@ -26,7 +28,7 @@ namespace weft::http::detail {
 /// run() is the driver: one coroutine that reads a head, calls the application, writes the
 /// response, and so on until the connection ends. It runs as a child with a cancellation signal of
 /// its own, because a peer that goes away cancels the handler, which runs inside it.
-class h1_server_connection final : public h1_pump {
+class h1_server_connection final : public byte_pump, public server_connection {
   public:
     h1_server_connection(io::stream connection, any_app app,
                          std::shared_ptr<const server_options> options);
@@ -36,7 +38,14 @@ class h1_server_connection final : public h1_pump {
 
     /// Ends after the response it is at. What has just come gets `first_request` for its request.
     /// From any thread.
-    void drain();
+    void drain() override;
+    /// The stream, and what was read from it, when serve() has ended because the client speaks
+    /// HTTP/2.
+    struct handover {
+        io::stream stream;
+        weft::bytes ahead;
+    };
+    std::optional<handover> take_http_2();
     /// Ends after one response. Before serve().
     void answer_once() noexcept { draining_ = answer_one_ = true; }
 
@@ -50,8 +59,10 @@ class h1_server_connection final : public h1_pump {
     enum class found : std::uint8_t {
         nothing,  ///< not yet
         head,     ///< a whole one
+        http_2,   ///< the preface of HTTP/2 instead
         end       ///< the connection is over, or its last response is under way
     };
+    enum class preface : std::uint8_t { none, begun, whole };
     /// Which limits were set while a head is waited for.
     struct head_limits {
         bool idle = false;
@@ -71,6 +82,7 @@ class h1_server_connection final : public h1_pump {
     awaitable<void> sent();
     awaitable<void> linger();
 
+    preface look_for_http_2();
     found next_head(head_limits& limits);
     request make_request(request_facts& facts);
     void begin_handling();
@@ -93,9 +105,12 @@ class h1_server_connection final : public h1_pump {
     h1_inbound inbound_;
     date_text date_;
     server_report report_;
+    std::string call_;  // what it is at, for reports
 
     boost::asio::cancellation_signal signal_;
+    std::optional<handover> http_2_;
     phase phase_ = phase::head;
+    bool sniffing_ = false;   // before the first request: HTTP/2 may come instead
     bool started_ = false;    // run() has begun: only then may the signal be emitted
     bool cancelled_ = false;  // the signal was emitted and not forgiven
     bool stopping_ = false;   // the caller of serve() was cancelled

@@ -1,5 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "h1_server.hpp"
+#include "h2_server.hpp"
+#include "negotiated.hpp"
 #include <weft/http/server.hpp>
 
 #include <atomic>
@@ -18,11 +20,12 @@ struct server::state {
 
     // Taken once when a connection comes and once when it goes, never on the way of a request.
     mutable std::mutex mutex;
-    std::unordered_map<std::uint64_t, std::weak_ptr<detail::h1_server_connection>> connections;
+    std::unordered_map<std::uint64_t, std::weak_ptr<detail::server_connection>> connections;
     std::uint64_t next = 0;
     bool draining = false;
 
-    std::uint64_t enter(const std::shared_ptr<detail::h1_server_connection>& connection) {
+    template <class Connection>
+    std::uint64_t enter(const std::shared_ptr<Connection>& connection) {
         const std::lock_guard lock(mutex);
         connections.emplace(next, connection);
         if (draining) connection->answer_once();
@@ -34,30 +37,60 @@ struct server::state {
     }
 };
 
+namespace detail {
+namespace {
+
+/// Whether a connection speaks HTTP/2 without a preface having been looked for: ALPN said so, or
+/// there is nothing else.
+bool begins_with_http_2(const server_options& options, const io::stream& connection) {
+    if (!options.speak_http2) return false;
+    return !options.speak_http1 || negotiated_protocol(connection.extensions()) == "h2";
+}
+
+}  // namespace
+}  // namespace detail
+
 server::server(any_app app, server_options options, int)
     : state_(std::make_shared<state>(std::move(app), std::move(options))) {}
 
+/// Lists a connection for as long as it is served.
+class server::listed {
+  public:
+    template <class Connection>
+    listed(std::shared_ptr<server::state> s, const std::shared_ptr<Connection>& c)
+        : state_(std::move(s)), id_(state_->enter(c)) {}
+    listed(const listed&) = delete;
+    listed& operator=(const listed&) = delete;
+    ~listed() { state_->leave(id_); }
+
+  private:
+    std::shared_ptr<server::state> state_;
+    std::uint64_t id_;
+};
+
 awaitable<void> server::serve(io::stream connection) const {
     auto state = state_;
-    if (state->options.observe) connection.extensions().insert(state->options.observe);
-    auto made = std::make_shared<detail::h1_server_connection>(
-        std::move(connection), state->app,
-        std::shared_ptr<const server_options>(state, &state->options));
-    struct entry {
-        entry(std::shared_ptr<server::state> s,
-              const std::shared_ptr<detail::h1_server_connection>& c)
-            : state(std::move(s)), id(state->enter(c)) {}
-        entry(const entry&) = delete;
-        entry& operator=(const entry&) = delete;
-        ~entry() { state->leave(id); }
-        std::shared_ptr<server::state> state;
-        std::uint64_t id;
-    } listed(state, made);
-    co_await made->serve();
+    const std::shared_ptr<const server_options> options(state, &state->options);
+    if (options->observe) connection.extensions().insert(options->observe);
+    weft::bytes ahead;
+    if (!detail::begins_with_http_2(*options, connection)) {
+        auto h1 = std::make_shared<detail::h1_server_connection>(std::move(connection), state->app,
+                                                                 options);
+        const listed entry(state, h1);
+        co_await h1->serve();
+        auto other = h1->take_http_2();
+        if (!other) co_return;
+        connection = std::move(other->stream);
+        ahead = std::move(other->ahead);
+    }
+    auto h2 = std::make_shared<detail::h2_server_connection>(std::move(connection),
+                                                             std::move(ahead), state->app, options);
+    const listed entry(state, h2);
+    co_await h2->serve();
 }
 
 void server::drain() const {
-    std::vector<std::shared_ptr<detail::h1_server_connection>> alive;
+    std::vector<std::shared_ptr<detail::server_connection>> alive;
     {
         const std::lock_guard lock(state_->mutex);
         state_->draining = true;

@@ -32,28 +32,28 @@ server_report::~server_report() {
     if (listens_) connections.add(store_, -1);
 }
 
-void server_report::keep_call(const request& r) {
+void server_report::name_call(const request& r, std::string& call) {
     // What request::call_name gives, into memory that is there already. Now, because the request is
     // gone when the application has thrown.
-    call_.assign(r.method().text()).append(" ").append(r.path());
+    call.assign(r.method().text()).append(" ").append(r.path());
 }
 
 void server_report::count_request(http::status s) const {
     requests.add(store_, 1, {{status_code, s.code()}});
 }
 
-void server_report::threw(const failure& f, http::status s) const {
+void server_report::threw(const failure& f, http::status s, std::string_view call) const {
     if (listens_)
         log(store_, severity_of(s), "the application failed",
-            {{"call", call_}, {status_code, s.code()}, {"error", f.what()}});
-    if (told_ && s == status::internal_server_error) told_(failure(f).with("call", call_));
+            {{"call", call}, {status_code, s.code()}, {"error", f.what()}});
+    if (told_ && s == status::internal_server_error) told_(failure(f).with("call", call));
 }
 
-void server_report::broke_off(const failure& f) const {
+void server_report::broke_off(const failure& f, std::string_view call) const {
     if (listens_)
         log(store_, severity::error, "the body of a response broke off",
-            {{"call", call_}, {"error", f.what()}});
-    if (told_) told_(failure(f).with("call", call_));
+            {{"call", call}, {"error", f.what()}});
+    if (told_) told_(failure(f).with("call", call));
 }
 
 void server_report::refused(http::status s, std::string_view why) const {

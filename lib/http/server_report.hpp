@@ -21,27 +21,26 @@ class server_report {
     server_report& operator=(const server_report&) = delete;
     ~server_report();
 
-    /// The request that the next three are about.
-    void begin(const request& r) {
-        if (listens_ || told_) keep_call(r);
+    /// Names the request that the next three are about, in `call`: when somebody will hear of it.
+    void begin(const request& r, std::string& call) const {
+        if (listens_ || told_) name_call(r, call);
     }
     void answered(http::status s) const {
         if (listens_) count_request(s);
     }
     /// The application threw, and is answered with `s`.
-    void threw(const failure& f, http::status s) const;
+    void threw(const failure& f, http::status s, std::string_view call) const;
     /// The body of a response that was begun could not be made to its end.
-    void broke_off(const failure& f) const;
+    void broke_off(const failure& f, std::string_view call) const;
     /// What came was no request to be served.
     void refused(http::status s, std::string_view why) const;
 
   private:
-    void keep_call(const request& r);
+    static void name_call(const request& r, std::string& call);
     void count_request(http::status s) const;
 
     const std::function<void(const failure&)>& told_;
     extensions store_;  // sees the connection's, and outlives its stream
-    std::string call_;
     bool listens_;
 };
 

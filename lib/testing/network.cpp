@@ -115,6 +115,23 @@ void network::delay_name(std::string_view name, clock::duration delay) {
     core_->name(name).delay = delay;
 }
 
+void network::delay_name(std::string_view name, net::address_family family, clock::duration delay) {
+    const guard lock(*core_);
+    core_->name(name).family_delay[static_cast<std::size_t>(family)] = delay;
+}
+
+void network::add_address(std::string_view host, std::string_view address) {
+    io::error_code ec;
+    const auto ip = asio::ip::make_address(address, ec);
+    const guard lock(*core_);
+    const detail::host_id id = core_->host_of(host);
+    if (ec || (core_->host_at(ip) && *core_->host_at(ip) != id))
+        throw failure(failure_kind::invalid_input, "this cannot be a host's address")
+            .with("host", host)
+            .with("address", address);
+    core_->at(id).more.push_back(ip);
+}
+
 std::string network::log() const {
     const guard lock(*core_);
     return core_->log();

@@ -124,12 +124,13 @@ failure about(failure f, const net::connect_request& to) {
 }
 
 /// A name's addresses, after the time that the look-up takes.
-awaitable<network_core::address_list> resolve(std::shared_ptr<network_core> core, host_id host,
-                                              std::string name) {
+awaitable<network_core::address_list> resolve(
+    std::shared_ptr<network_core> core, host_id host, std::string name,
+    net::address_family family = net::address_family::any) {
     network_core::address_list found;
     {
         const guard lock(*core);
-        found = core->look_up(name, host);
+        found = core->look_up(name, host, family);
     }
     if (found.delay > clock::duration::zero()) co_await sleep_for(found.delay);
     const guard lock(*core);
@@ -189,6 +190,31 @@ awaitable<io::stream> connect(std::shared_ptr<network_core> core, host_id host,
 }
 
 }  // namespace
+
+awaitable<net::resolve_answer> network_resolver::serve(net::resolve_request what) const {
+    const auto core = core_;
+    const host_id host = host_;
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    context_info& info = context_info::of(executor);
+    const auto here = std::source_location::current();
+    const wait_fault fault = fault_of(info, "resolve", here);
+    network_core::address_list found;
+    found.error = fault.error;
+    if (!found.error) {
+        if (fault) co_await sleep_for(fault.delay);
+        const wait_scope waiting(info, "resolve", here, wait_scope::announced);
+        found = co_await resolve(core, host, what.name, what.family);
+    }
+    if (found.error)
+        throw failure::from(found.error, "cannot resolve the host's name")
+            .with("host", what.name)
+            .in(failure_domain::transport)
+            .delivered(delivery::not_sent);
+    net::resolve_answer answer;
+    answer.addresses = std::move(found.addresses);
+    answer.from = net::answer_source::network;
+    co_return answer;
+}
 
 awaitable<io::stream> network_connector::serve(net::connect_request to) const {
     return connect(core_, host_, std::move(to), options_);

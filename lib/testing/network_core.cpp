@@ -128,7 +128,8 @@ host_id network_core::host_of(std::string_view name) {
 
 std::optional<host_id> network_core::host_at(const asio::ip::address& address) const {
     for (host_id id = 0; id < hosts_.size(); ++id)
-        if (hosts_[id].address == address) return id;
+        if (hosts_[id].address == address || std::ranges::count(hosts_[id].more, address) > 0)
+            return id;
     return std::nullopt;
 }
 
@@ -216,12 +217,14 @@ clock::duration network_core::travel(const link_conditions& l) {
 
 network_core::name_entry& network_core::name(std::string_view n) { return names_[lower(n)]; }
 
-network_core::address_list network_core::look_up(std::string_view name, host_id asking) {
+network_core::address_list network_core::look_up(std::string_view name, host_id asking,
+                                                 net::address_family family) {
     address_list result;
     const std::string key = lower(name);
     std::vector<std::string> meant{key};
     if (const auto found = names_.find(key); found != names_.end()) {
-        result.delay = found->second.delay;
+        result.delay =
+            found->second.delay + found->second.family_delay[static_cast<std::size_t>(family)];
         if (found->second.error) {
             result.error = *found->second.error;
             return result;
@@ -237,9 +240,19 @@ network_core::address_list network_core::look_up(std::string_view name, host_id 
             result.addresses.push_back(hosts_[asking].address);
         } else if (const auto host = by_name_.find(lower(one)); host != by_name_.end()) {
             result.addresses.push_back(hosts_[host->second].address);
+            const auto& more = hosts_[host->second].more;
+            result.addresses.insert(result.addresses.end(), more.begin(), more.end());
         }
     }
-    if (result.addresses.empty()) result.error = asio::error::host_not_found;
+    if (result.addresses.empty()) {
+        result.error = asio::error::host_not_found;
+        return result;
+    }
+    if (family != net::address_family::any)
+        std::erase_if(result.addresses, [&](const asio::ip::address& a) {
+            return a.is_v6() != (family == net::address_family::v6);
+        });
+    if (result.addresses.empty()) result.error = asio::error::no_data;
     return result;
 }
 

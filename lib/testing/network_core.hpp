@@ -6,6 +6,7 @@
 
 #include "../io/shutdown_hooks.hpp"
 #include <weft/net/endpoint.hpp>
+#include <weft/net/resolve_request.hpp>
 #include <weft/runtime/channel.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/deadlines.hpp>
@@ -15,6 +16,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -78,6 +80,7 @@ class network_core final : public std::enable_shared_from_this<network_core>,
     struct host {
         std::string name;
         boost::asio::ip::address address;
+        std::vector<boost::asio::ip::address> more;  ///< addresses
         std::uint16_t next_port = 49152;
         bool up = true;
     };
@@ -85,6 +88,7 @@ class network_core final : public std::enable_shared_from_this<network_core>,
         std::optional<std::vector<std::string>> addresses;
         std::optional<io::error_code> error;
         clock::duration delay{};
+        std::array<clock::duration, 3> family_delay{};  ///< by net::address_family
     };
     struct address_list {
         std::vector<boost::asio::ip::address> addresses;
@@ -124,7 +128,8 @@ class network_core final : public std::enable_shared_from_this<network_core>,
     clock::duration travel(const link_conditions& l);
 
     name_entry& name(std::string_view n);
-    address_list look_up(std::string_view name, host_id asking);
+    address_list look_up(std::string_view name, host_id asking,
+                         net::address_family family = net::address_family::any);
 
     void listen(host_id h, std::uint16_t& port, network_port& p);
     void forget(network_port& p) noexcept;

@@ -4,6 +4,7 @@
 // new, and aligned_alloc, with which Asio gets coroutine frames and handlers. Not built with a
 // sanitizer, which replaces them itself.
 
+#include <weft/http/client.hpp>
 #include <weft/http/server.hpp>
 #include <weft/net/listener.hpp>
 #include <weft/runtime/run.hpp>
@@ -148,4 +149,43 @@ TEST_CASE("a pipelined GET costs at most four allocations") {
     const allocations a = of_many_requests(plain_get, 16);
     report("GET, pipelined 16 deep", a);
     CHECK(a.all() <= 4 * measured);
+}
+
+TEST_CASE("a pooled client's GET on a kept connection costs at most thirty allocations") {
+    const int listening = ::socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(listening >= 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    REQUIRE(::bind(listening, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
+    REQUIRE(::listen(listening, 1) == 0);
+    REQUIRE(::getsockname(listening, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+    std::jthread server([listening] {
+        const int s = ::accept(listening, nullptr, nullptr);
+        constexpr std::string_view answer =
+            "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!";
+        char piece[4096];
+        while (::recv(s, piece, sizeof piece, 0) > 0)
+            if (::send(s, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) break;
+        ::close(s);
+    });
+    const std::string url = "http://127.0.0.1:" + std::to_string(ntohs(at.sin_port)) + "/";
+    allocations used;
+    const int status = weft::run([&]() -> awaitable<void> {
+        const http::client client;
+        allocations before;
+        for (std::size_t i = 0; i < warm_up + measured; ++i) {
+            if (i == warm_up) before = counted;
+            http::response r = co_await client.get(url).send();
+            co_await r.body().discard();
+        }
+        used = counted - before;
+        co_await client.close();
+    });
+    ::close(listening);
+    CHECK(status == 0);
+    report("a client's GET, kept alive", used);
+    CHECK(used.operator_new > 0);
+    CHECK(used.all() <= 30 * measured);
 }

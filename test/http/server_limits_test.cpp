@@ -222,7 +222,7 @@ TEST_CASE("garbage of any kind ends in one refusal") {
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         "GET\r\n\r\n",
         std::string("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 34),
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "PRI * HTTP/2.1\r\n\r\nSM\r\n\r\n",
         "GET / HTTP/1.1\r\n\r\n",
         "GET / HTTP/1.1\nHost: a\n\n",
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",

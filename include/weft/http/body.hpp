@@ -126,6 +126,10 @@ class body {
         return from() ? nullptr : &content_;
     }
 
+    /// The failure of read_all() when there is more than `limit`: what a source that wraps another
+    /// body gives for its own.
+    [[nodiscard]] failure too_large(std::size_t limit) const;
+
     /// The trailer fields, once next() has given the end; nullptr for none.
     [[nodiscard]] headers* trailers() noexcept { return from() ? from()->trailers() : nullptr; }
     /// The same body with trailer fields behind it.

@@ -3,7 +3,10 @@
 
 #include <weft/core/any_service.hpp>
 #include <weft/core/awaitable.hpp>
+#include <weft/core/layer.hpp>
 #include <weft/http/client_options.hpp>
+#include <weft/http/detail/stack_names.hpp>
+#include <weft/http/pool.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/net/connect_request.hpp>
@@ -14,9 +17,13 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/system_executor.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <concepts>
+#include <cstdint>
 #include <exception>
+#include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +35,18 @@ namespace weft::http {
 
 class request_builder;
 
+/// How long the content of a response took, from its head to its end: an entry of the response's
+/// extensions that is filled in when the body has been read.
+struct body_time {
+    /// Nothing before the end.
+    [[nodiscard]] std::optional<std::chrono::nanoseconds> took() const noexcept {
+        const std::int64_t n = nanoseconds.load(std::memory_order_acquire);
+        if (n < 0) return std::nullopt;
+        return std::chrono::nanoseconds(n);
+    }
+    mutable std::atomic<std::int64_t> nanoseconds{-1};
+};
+
 /// An HTTP client: a service from request to response, with spellings for the common cases.
 ///
 ///     http::client client;
@@ -36,29 +55,55 @@ class request_builder;
 ///
 /// A response of any status is a response: `error_for_status()` makes 4xx and 5xx failures for
 /// those who want that. What keeps a response from coming is a thrown `failure`, whose delivery()
-/// says whether the server may have seen the request. Connections are kept and used again.
+/// says whether the server may have seen the request.
 ///
-/// Copies share the connections. Safe to use from any executor and thread: an exchange runs on the
-/// executor of the coroutine that awaits it, and a kept connection is only reused there. The last
-/// copy's destructor closes the idle connections; close() does so now. An exchange or a response
-/// body that is still in use keeps its connection.
+/// It is a thin composition: layers of yours around a pool (weft/http/pool.hpp) around a connector;
+/// `describe()` prints it. Copies share the connections. Safe to use from any executor and thread.
+/// The last copy's destructor closes the idle connections; close() ends all and joins. An exchange
+/// or a response body that is still in use keeps its connection.
+///
+/// The `deadline` in a request's extensions is honoured up to the response's head, by waiting,
+/// connecting and retrying alike. The response's extensions say where the time went: a weft::phase
+/// each for "queue", or for "dns", "connect" and "tls" when a connection was opened for it, for
+/// "wait" up to the head, and an http::body_time. Their egress() is the connection's store, with
+/// the net::connect_attempts in it.
 class client {
   public:
-    /// Connects by TCP, names resolved by the system.
+    /// Connects by dns::connector(): names resolved and kept, the address that answers first.
     explicit client(client_options options = {});
 
     /// Runs on another stack: a connector (net::connect_request -> io::stream), such as
-    /// testing::mock_connector, or any service from request to response: a server's application can
-    /// be the transport of a client.
+    /// testing::mock_connector or `timeout(2s) >> net::tcp::connector()`, or any service from
+    /// request to response: a server's application can be the transport of a client.
     template <class Stack>
         requires(!std::same_as<std::remove_cvref_t<Stack>, client> &&
                  !std::same_as<std::remove_cvref_t<Stack>, client_options> &&
+                 !std::same_as<std::remove_cvref_t<Stack>, http::pool> &&
                  (service<Stack, net::connect_request> || service<Stack, http::request>))
     explicit client(Stack&& stack, client_options options = {})
-        : client(erase(std::forward<Stack>(stack)), std::move(options)) {}
+        : client(erase(std::forward<Stack>(stack)), std::move(options),
+                 detail::stack_names<std::remove_cvref_t<Stack>>()) {}
 
-    explicit client(net::connector connector, client_options options = {});
-    explicit client(any_service<http::request, response> transport, client_options options = {});
+    /// Shares a pool with others.
+    explicit client(http::pool pool);
+
+    /// The same client with a layer (or a chain of them) around it: they share the connections.
+    ///
+    ///     http::client api = client.with(http::retry({.attempts = 4}));
+    ///     auto r = co_await api.get(url).send();
+    ///
+    /// A layer sees the request as it was built: with its absolute URL.
+    template <layer_type Layer>
+    [[nodiscard]] client with(Layer layer) const {
+        return around(any_service<http::request, response>(std::move(layer) >> transport()),
+                      detail::stack_names<Layer>());
+    }
+
+    /// What a request passes, outermost first: "pool -> http handshake -> tls -> connect timeout -> tcp".
+    [[nodiscard]] std::string describe() const;
+
+    /// What the pool holds now; all zero for a client without one.
+    [[nodiscard]] pool_statistics statistics() const;
 
     /// Requests to be filled in; nothing happens before send(), as() or a completion token. An
     /// unusable URL throws there.
@@ -72,16 +117,24 @@ class client {
 
     /// Sends a request whose target is an absolute URL, or whose Host
     /// field names the server. Completes with the head of the response;
-    /// the body is pulled from it. Cancelling closes the connection.
+    /// the body is pulled from it. Cancelling ends the exchange.
     awaitable<response> serve(http::request r) const;
 
-    /// Closes the idle connections now, and those in use when they come back.
+    /// Begins nothing new, closes what is idle, lets exchanges end within
+    /// `client_options::close_timeout`, then cuts them off. Completes when no connection is left.
     awaitable<void> close() const;
 
     struct state;
     explicit client(std::shared_ptr<state> s) noexcept : state_(std::move(s)) {}
 
   private:
+    client(net::connector connector, client_options options, std::string names);
+    client(any_service<http::request, response> transport, client_options options,
+           std::string names);
+    [[nodiscard]] const any_service<http::request, response>& transport() const noexcept;
+    [[nodiscard]] client around(any_service<http::request, response> whole,
+                                std::string names) const;
+
     template <class Stack>
     static auto erase(Stack&& stack) {
         if constexpr (service<Stack, net::connect_request>)
@@ -125,6 +178,30 @@ class request_builder {
     request_builder&& body(http::body content, std::string_view content_type) && {
         return std::move(body(std::move(content), content_type));
     }
+    /// Sets the content to a file's, read as it is sent. Throws when it cannot be opened.
+    request_builder& file(const std::filesystem::path& path,
+                          std::string_view content_type = "application/octet-stream") & {
+        return body(http::body::file(path), content_type);
+    }
+    request_builder&& file(const std::filesystem::path& path,
+                           std::string_view content_type = "application/octet-stream") && {
+        return std::move(file(path, content_type));
+    }
+    /// Sets the content to a form's fields, as a browser sends them
+    /// (application/x-www-form-urlencoded).
+    using form_fields = std::initializer_list<std::pair<std::string_view, std::string_view>>;
+    request_builder& form(form_fields fields) &;
+    request_builder&& form(form_fields fields) && { return std::move(form(fields)); }
+    /// Sets Authorization to a bearer token (RFC 6750) or to a name and password (RFC 7617). Throws
+    /// failure(invalid_input) when one of them cannot be sent; its text holds neither.
+    request_builder& bearer_auth(std::string_view token) &;
+    request_builder&& bearer_auth(std::string_view token) && {
+        return std::move(bearer_auth(token));
+    }
+    request_builder& basic_auth(std::string_view user, std::string_view password) &;
+    request_builder&& basic_auth(std::string_view user, std::string_view password) && {
+        return std::move(basic_auth(user, password));
+    }
     /// Sets the content to `value` as JSON (Boost.JSON's value_from). Needs weft/http/json.hpp.
     template <class T>
     request_builder& json(const T& value) & {
@@ -134,8 +211,9 @@ class request_builder {
     request_builder&& json(const T& value) && {
         return std::move(json(value));
     }
-    /// The limit from now to the last byte of the head, connecting included; for as(), to the end
-    /// of the body. Then it fails with `timeout`. None by default, besides the client's own limits.
+    /// The limit from send() to the last byte of the head, waiting, connecting and every retry
+    /// included (a `deadline` in the request's extensions); for as(), to the end of the body. Then
+    /// it fails with `timeout`. None by default, besides the client's own limits.
     request_builder& timeout(std::chrono::nanoseconds limit) &;
     request_builder&& timeout(std::chrono::nanoseconds limit) && {
         return std::move(timeout(limit));

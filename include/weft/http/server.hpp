@@ -5,6 +5,7 @@
 #include <weft/core/awaitable.hpp>
 #include <weft/core/failure.hpp>
 #include <weft/core/observe.hpp>
+#include <weft/http/h2_options.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/io/stream.hpp>
@@ -57,6 +58,13 @@ struct server_options {
     /// cancelled. True lets clients half-close and still wait for the response.
     bool half_close = false;
 
+    /// What is spoken. With both, ALPN decides over TLS ("h2"), and on clear text the first bytes of
+    /// the connection (RFC 9113 3.3).
+    bool speak_http1 = true;
+    bool speak_http2 = true;
+    /// Of HTTP/2; the limits above hold there too, those of bodies and responses for each stream.
+    h2_options h2 = {};
+
     /// Hears of requests that were refused (debug) and of applications that threw (answered 5xx:
     /// warn, and error when it is 500; else debug), and counts connections and requests. It is put
     /// into the store of each connection, so an application's own records reach it too. None by
@@ -71,7 +79,8 @@ struct server_options {
 
 /// Serves an application over connections: a service from io::stream
 /// to void, which an acceptor, a test or your own code calls once
-/// for each connection. HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC 9112).
+/// for each connection. HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC 9112),
+/// and HTTP/2 (RFC 9113).
 ///
 ///     http::server server(log_slow(200ms) >> app);
 ///     co_await server.serve(std::move(stream));        // until the connection ends
@@ -82,8 +91,8 @@ struct server_options {
 ///
 /// serve() completes when the connection is closed, normally also after an error of the peer: those
 /// are told to the observer, not thrown. It runs on the stream's executor, wherever it is awaited.
-/// Cancelling it ends the connection at once. The application is called for one request of a
-/// connection after the other, and for many connections at the same time; when it throws, the
+/// Cancelling it ends the connection at once. The application is called for one request of an HTTP/1
+/// connection after the other, and for many streams and connections at the same time; when it throws, the
 /// client gets the fitting status (status_of: 500 for what is not classified) without any detail.
 ///
 /// Copies share the application and the list of connections.
@@ -107,6 +116,7 @@ class server {
 
   private:
     struct state;
+    class listed;
     server(any_app app, server_options options, int);
 
     std::shared_ptr<state> state_;

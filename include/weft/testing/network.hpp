@@ -5,6 +5,7 @@
 #include <weft/io/stream.hpp>
 #include <weft/net/connect_request.hpp>
 #include <weft/net/endpoint.hpp>
+#include <weft/net/resolve_request.hpp>
 #include <weft/runtime/clock.hpp>
 #include <weft/testing/link_conditions.hpp>
 
@@ -120,6 +121,11 @@ class network {
     void fail_name(std::string_view name);
     /// Looking the name up takes so long.
     void delay_name(std::string_view name, clock::duration delay);
+    /// The same for who asks for addresses of one family only (a host's resolver).
+    void delay_name(std::string_view name, net::address_family family, clock::duration delay);
+    /// One address more for a host, IPv4 or IPv6. Its name means all of them. Throws
+    /// failure(invalid_input) when it is no address, or another host's.
+    void add_address(std::string_view host, std::string_view address);
 
     // --- What happened
 
@@ -160,6 +166,23 @@ class network_connector {
     network_connect_options options_;
 };
 
+/// A host's resolver: a service from net::resolve_request to net::resolve_answer that knows the
+/// names of the network. Its failures are those of the room dns.
+///
+///     net::resolver names = net.host("laptop").resolver();
+class network_resolver {
+  public:
+    awaitable<net::resolve_answer> serve(net::resolve_request what) const;
+
+  private:
+    friend class network_host;
+    network_resolver(std::shared_ptr<detail::network_core> core, std::size_t host)
+        : core_(std::move(core)), host_(host) {}
+
+    std::shared_ptr<detail::network_core> core_;
+    std::size_t host_;
+};
+
 /// Accepts the connections to one port of a host; what net::serve and http::serve take in place of
 /// an address.
 class network_listener {
@@ -195,6 +218,7 @@ class network_host {
     [[nodiscard]] network_connector connector(network_connect_options options = {}) const {
         return {core_, id_, options};
     }
+    [[nodiscard]] network_resolver resolver() const { return {core_, id_}; }
     /// Listens on a port; 0 chooses one. At most `backlog` connections wait to be accepted, the
     /// next ones are not answered. Throws failure(invalid_input), address_in_use, when the port is
     /// taken.

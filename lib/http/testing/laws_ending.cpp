@@ -174,7 +174,7 @@ awaitable<void> cancelled_pull(trial& t) {
     t.expect(f.kind() == failure_kind::timeout, "a time limit ends a pull");
     never.set();
     chunk = co_await r.body().next();
-    t.expect(chunk && std::string_view(*chunk) == "piece", "and loses no byte");
+    t.expect(chunk && chunk->view().starts_with("piece"), "and loses no byte");
     c.close();
 }
 

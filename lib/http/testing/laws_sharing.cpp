@@ -248,7 +248,7 @@ awaitable<void> upgrade(trial& t) {
 }
 
 awaitable<void> connect_tunnel(trial& t) {
-    if (!t.options.upgrades) co_return;
+    if (!t.options.tunnels) co_return;
     auto app = [](http::request r) -> awaitable<http::response> {
         if (r.method() != http::method::connect) co_return http::text("plain");
         if (r.target() != "inner.test:443") co_return http::text(std::string(r.target()), 403);
@@ -264,7 +264,6 @@ awaitable<void> connect_tunnel(trial& t) {
 }
 
 awaitable<void> upgrade_declined(trial& t) {
-    if (!t.options.upgrades) co_return;
     connection_pair c = co_await t.connect(path_of);
     for (int i = 0; i < 2; ++i) {
         http::request r = get("/plain");

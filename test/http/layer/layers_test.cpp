@@ -381,7 +381,7 @@ TEST_CASE("log_slow tells how long a client took to connect, through a retry and
         http::response r = co_await api.serve(get("http://a.test/"));
         const std::string text = co_await r.body().text();
         CHECK(text == "hello");
-        CHECK(lines.find("phases=\"connect=300ms\"") != lines.npos);
+        CHECK(lines.find("phases=\"connect=300ms wait=0ms\"") != lines.npos);
         lines.clear();
         // On a connection that was kept there is nothing to tell.
         http::response again = co_await api.serve(get("http://a.test/"));

@@ -36,8 +36,10 @@ struct connection_law {
 struct connection_suite_options {
     /// Requests are under way at the same time (HTTP/2), and the end of one leaves the others.
     bool multiplexed = false;
-    /// A request may ask for another protocol (101, RFC 9110 7.8), and CONNECT for a tunnel.
+    /// A request may ask for another protocol (101, RFC 9110 7.8), which HTTP/2 does not have.
     bool upgrades = true;
+    /// CONNECT makes a tunnel (RFC 9110 9.3.6).
+    bool tunnels = true;
     /// The laws run in the machine's time, with real sockets.
     bool real = false;
 };

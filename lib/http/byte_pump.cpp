@@ -1,5 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
-#include "h1_pump.hpp"
+#include "byte_pump.hpp"
 
 #include <boost/asio/error.hpp>
 
@@ -10,7 +10,7 @@ namespace weft::http::detail {
 
 namespace asio_error = boost::asio::error;
 
-h1_pump::h1_pump(io::stream connection)
+byte_pump::byte_pump(io::stream connection)
     : changed(executor_),
       input_changed(executor_),
       output_changed(executor_),
@@ -19,14 +19,14 @@ h1_pump::h1_pump(io::stream connection)
       context_(context_info::of(executor_)),
       limit_(*this,
              [](deadlines::entry& e) noexcept {
-                 h1_pump& pump = static_cast<limit_entry&>(e).pump;
+                 byte_pump& pump = static_cast<limit_entry&>(e).pump;
                  pump.limit_reached_ = true;
                  auto keep = pump.shared_from_this();
                  pump.on_limit();
                  pump.wake_all();
              }),
       write_limit_(*this, [](deadlines::entry& e) noexcept {
-          h1_pump& pump = static_cast<limit_entry&>(e).pump;
+          byte_pump& pump = static_cast<limit_entry&>(e).pump;
           auto keep = pump.shared_from_this();
           pump.output_end_ = asio_error::timed_out;
           pump.write_.cancel();
@@ -35,14 +35,14 @@ h1_pump::h1_pump(io::stream connection)
 
 // Input -------------------------------------------------------------------------------------------
 
-void h1_pump::want_input(std::size_t room) {
+void byte_pump::want_input(std::size_t room) {
     if (read_.pending() || input_end_ || !stream_) return;
     read_buffer_ = in.prepare(room);
     read_keeps_ = shared_from_this();
     stream_.start_read({&read_buffer_, 1}, read_);
 }
 
-bool h1_pump::try_input(std::size_t room) {
+bool byte_pump::try_input(std::size_t room) {
     if (input_end_) return true;
     if (read_.pending() || !stream_) return false;
     io::error_code ec;
@@ -52,7 +52,7 @@ bool h1_pump::try_input(std::size_t room) {
     return true;
 }
 
-void h1_pump::note_read(io::error_code ec, std::size_t n) {
+void byte_pump::note_read(io::error_code ec, std::size_t n) {
     if (ec) {
         input_end_ = ec;
     } else {
@@ -61,7 +61,7 @@ void h1_pump::note_read(io::error_code ec, std::size_t n) {
     }
 }
 
-void h1_pump::on_read(io::error_code ec, std::size_t n) {
+void byte_pump::on_read(io::error_code ec, std::size_t n) {
     auto keep = std::move(read_keeps_);
     context_.deadlines().refresh();  // the coarse time may be as old as the wait was: Date needs it
     if (ec == asio_error::operation_aborted) {
@@ -75,7 +75,7 @@ void h1_pump::on_read(io::error_code ec, std::size_t n) {
     wake_all();
 }
 
-void h1_pump::wake_all() {
+void byte_pump::wake_all() {
     input_changed.wake();
     output_changed.wake();
     changed.wake();
@@ -83,7 +83,7 @@ void h1_pump::wake_all() {
 
 // Output ------------------------------------------------------------------------------------------
 
-void h1_pump::flush() {
+void byte_pump::flush() {
     while (!write_.pending() && !output_end_ && stream_) {
         output_queue& next = sending_.empty() ? out : sending_;
         if (next.empty()) return;
@@ -102,7 +102,7 @@ void h1_pump::flush() {
     }
 }
 
-void h1_pump::start_write() {
+void byte_pump::start_write() {
     // What is being written may not move while `out` grows.
     if (sending_.empty()) sending_.swap(out);
     std::array<boost::asio::const_buffer, io::max_buffers> buffers;
@@ -115,7 +115,7 @@ void h1_pump::start_write() {
     stream_.start_write(write_buffers_, write_);
 }
 
-void h1_pump::on_write(io::error_code ec, std::size_t n) {
+void byte_pump::on_write(io::error_code ec, std::size_t n) {
     auto keep = std::move(write_keeps_);
     write_limit_.disarm();
     if (ec) {
@@ -124,13 +124,14 @@ void h1_pump::on_write(io::error_code ec, std::size_t n) {
         sending_.consume(n);
         sent_bytes_ += n;
         check_send_rate();
+        before_flush();
         flush();
     }
     wake_all();
 }
 
 /// A byte now and then is no progress: who reads like that holds what was made for it for ever.
-void h1_pump::check_send_rate() {
+void byte_pump::check_send_rate() {
     if (min_send_rate == 0) return;
     context_.deadlines().refresh();
     send_waited_ +=
@@ -145,7 +146,7 @@ void h1_pump::check_send_rate() {
         output_end_ = asio_error::timed_out;
 }
 
-void h1_pump::end_output() noexcept {
+void byte_pump::end_output() noexcept {
     if (output_end_ || !stream_) return;
     output_end_ = asio_error::broken_pipe;
     io::error_code ec;
@@ -155,18 +156,19 @@ void h1_pump::end_output() noexcept {
         stream_.try_shutdown_send(ec);
 }
 
-void h1_pump::flush_later() {
+void byte_pump::flush_later() {
     if (flush_is_posted_) return;
     flush_is_posted_ = true;
     boost::asio::post(executor_, [self = shared_from_this()] {
         self->flush_is_posted_ = false;
+        self->before_flush();
         if (self->out.empty()) return;
         self->flush();
         if (self->output_end_) self->wake_all();
     });
 }
 
-void h1_pump::wake_later() {
+void byte_pump::wake_later() {
     if (std::exchange(wake_is_posted_, true)) return;
     boost::asio::post(executor_, [self = shared_from_this()] {
         self->wake_is_posted_ = false;
@@ -176,18 +178,18 @@ void h1_pump::wake_later() {
 
 // Limits and the end ------------------------------------------------------------------------------
 
-void h1_pump::arm_limit(std::chrono::milliseconds limit) {
+void byte_pump::arm_limit(std::chrono::milliseconds limit) {
     limit_reached_ = false;
     limit_.arm_after(limit);
 }
 
-void h1_pump::abort() noexcept {
+void byte_pump::abort() noexcept {
     if (stream_) stream_.abort();
     if (!input_end_) input_end_ = asio_error::connection_aborted;
     if (!output_end_) output_end_ = asio_error::connection_aborted;
 }
 
-void h1_pump::close() noexcept {
+void byte_pump::close() noexcept {
     limit_.disarm();
     write_limit_.disarm();
     stream_ = {};
@@ -195,7 +197,7 @@ void h1_pump::close() noexcept {
     if (!output_end_) output_end_ = asio_error::connection_aborted;
 }
 
-io::stream h1_pump::release() noexcept {
+io::stream byte_pump::release() noexcept {
     limit_.disarm();
     write_limit_.disarm();
     if (!input_end_) input_end_ = asio_error::connection_aborted;
@@ -203,14 +205,14 @@ io::stream h1_pump::release() noexcept {
     return std::move(stream_);
 }
 
-void h1_pump::shrink() {
+void byte_pump::shrink() {
     if (!read_.pending()) in.shrink();
     out.shrink();
     sending_.shrink();
     if (!write_.pending()) std::vector<boost::asio::const_buffer>().swap(write_buffers_);
 }
 
-void h1_pump::operation_abandoned() noexcept {
+void byte_pump::operation_abandoned() noexcept {
     // The execution context is being destroyed. Once nothing of ours is pending there, nobody could
     // wake the coroutine that waits here; it holds this object, so keep that alive until its frame
     // is gone.

@@ -19,7 +19,7 @@
 
 namespace weft::http::detail {
 
-/// Moves the bytes of one HTTP/1 connection, for either role; knows nothing of HTTP. One read may
+/// Moves the bytes of one connection, for either role; knows nothing of HTTP. One read may
 /// be pending at any time, also while a handler runs, and output goes out by itself; whoever drives
 /// the connection waits in `changed` until something happened:
 ///
@@ -27,12 +27,12 @@ namespace weft::http::detail {
 ///     while (pump.in.empty() && !pump.input_end()) co_await pump.changed.wait();
 ///
 /// Pending operations keep the object alive. All on the stream's executor.
-class h1_pump : public std::enable_shared_from_this<h1_pump> {
+class byte_pump : public std::enable_shared_from_this<byte_pump> {
   public:
-    explicit h1_pump(io::stream connection);
-    h1_pump(const h1_pump&) = delete;
-    h1_pump& operator=(const h1_pump&) = delete;
-    virtual ~h1_pump() = default;
+    explicit byte_pump(io::stream connection);
+    byte_pump(const byte_pump&) = delete;
+    byte_pump& operator=(const byte_pump&) = delete;
+    virtual ~byte_pump() = default;
 
     [[nodiscard]] boost::asio::any_io_executor get_executor() const { return executor_; }
     [[nodiscard]] context_info& context() const noexcept { return context_; }
@@ -111,10 +111,15 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     void operation_abandoned() noexcept;
 
   protected:
+    [[nodiscard]] const boost::asio::any_io_executor& executor() const noexcept {
+        return executor_;
+    }
     /// Input came or ended. Called before the waiting coroutine is woken.
     virtual void on_input() {}
     /// The limit ran out. Called before the waiting coroutine is woken.
     virtual void on_limit() {}
+    /// Output is about to leave by itself: whoever gathers it only then puts it into `out`.
+    virtual void before_flush() {}
     /// The execution context goes away, and what was pending on it with it.
     virtual void on_abandoned() noexcept {}
 
@@ -130,16 +135,16 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     boost::asio::any_io_executor executor_;
     context_info& context_;
 
-    io::member_operation<h1_pump, &h1_pump::on_read> read_{*this};
+    io::member_operation<byte_pump, &byte_pump::on_read> read_{*this};
     boost::asio::mutable_buffer read_buffer_;
-    std::shared_ptr<h1_pump> read_keeps_;
+    std::shared_ptr<byte_pump> read_keeps_;
     std::optional<io::error_code> input_end_;
     std::uint64_t received_ = 0;
 
     output_queue sending_;
-    io::member_operation<h1_pump, &h1_pump::on_write> write_{*this};
+    io::member_operation<byte_pump, &byte_pump::on_write> write_{*this};
     std::vector<boost::asio::const_buffer> write_buffers_;  // of a write that waits
-    std::shared_ptr<h1_pump> write_keeps_;
+    std::shared_ptr<byte_pump> write_keeps_;
     std::optional<io::error_code> output_end_;
     std::uint64_t sent_bytes_ = 0;
     std::uint64_t sent_before_waiting_ = 0;  // when the peer was first waited for
@@ -149,9 +154,9 @@ class h1_pump : public std::enable_shared_from_this<h1_pump> {
     bool wake_is_posted_ = false;
 
     struct limit_entry final : deadlines::entry {
-        limit_entry(h1_pump& owner, callback on_fire)
+        limit_entry(byte_pump& owner, callback on_fire)
             : entry(owner.context_.deadlines(), owner.executor_, on_fire), pump(owner) {}
-        h1_pump& pump;
+        byte_pump& pump;
     };
     limit_entry limit_;
     limit_entry write_limit_;

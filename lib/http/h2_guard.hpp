@@ -1,0 +1,78 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/http/h2_options.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace weft::http::detail {
+
+/// Frame types (RFC 9113 6) and the flags that are looked at here.
+enum class h2_frame : std::uint8_t {
+    data,
+    headers,
+    priority,
+    rst_stream,
+    settings,
+    push_promise,
+    ping,
+    goaway,
+    window_update,
+    continuation
+};
+inline constexpr std::uint8_t h2_end_stream = 0x1;
+inline constexpr std::uint8_t h2_ack = 0x1;
+inline constexpr std::uint8_t h2_end_headers = 0x4;
+
+/// Tokens that come back with time; an empty one says no.
+class h2_bucket {
+  public:
+    explicit h2_bucket(h2_rate r) noexcept : rate_(r), tokens_(r.burst) {}
+    [[nodiscard]] bool take(std::uint64_t now_ms) noexcept;
+    void give(std::size_t n) noexcept { extra_ += n; }
+
+  private:
+    h2_rate rate_;
+    std::size_t tokens_;
+    std::size_t extra_ = 0;
+    std::uint64_t since_ms_ = 0;
+};
+
+/// Looks at the heads of the frames that come in, before HTTP/2 itself does, and counts what costs
+/// the peer little and us much. Whatever the library beneath checks by itself, in whichever version:
+/// these limits are ours. Sans-IO: bytes and the time in, a verdict out.
+class h2_guard {
+  public:
+    explicit h2_guard(const h2_limits& limits) noexcept;
+
+    /// Follows the bytes of the connection (behind the preface); nullptr, or what is too much.
+    [[nodiscard]] const char* inspect(std::string_view input, std::uint64_t now_ms) noexcept;
+    /// A stream was reset by us because of what the peer did; false when that is too often.
+    [[nodiscard]] bool reset(std::uint64_t now_ms) noexcept { return resets_.take(now_ms); }
+    /// A DATA frame was sent: it may be answered by WINDOW_UPDATE.
+    void sent_data() noexcept { window_updates_.give(10); }
+    /// A header block has begun and has not come to its end.
+    [[nodiscard]] bool in_header_block() const noexcept { return in_block_; }
+
+  private:
+    [[nodiscard]] const char* frame(std::uint64_t now_ms) noexcept;
+
+    std::size_t max_continuations_;
+    h2_bucket resets_;
+    h2_bucket settings_;
+    h2_bucket pings_;
+    h2_bucket ignored_;
+    h2_bucket empty_;
+    h2_bucket window_updates_;
+    std::array<unsigned char, 9> head_{};
+    std::size_t head_size_ = 0;     // of the frame that is coming in
+    std::size_t payload_left_ = 0;  // of the same
+    std::size_t continuations_ = 0;
+    bool in_block_ = false;
+    bool block_ends_ = false;  // with the frame that is coming in
+};
+
+}  // namespace weft::http::detail

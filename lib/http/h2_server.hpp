@@ -1,0 +1,97 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "date.hpp"
+#include "h2_connection.hpp"
+#include "server_connection.hpp"
+#include "server_report.hpp"
+#include <weft/core/awaitable.hpp>
+#include <weft/core/bytes.hpp>
+#include <weft/http/server.hpp>
+#include <weft/runtime/detail/resume_mark.hpp>
+
+#include <boost/asio/cancellation_signal.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weft::http::detail {
+
+/// One HTTP/2 connection of a server. docs/h2-connection.md draws its life.
+///
+/// Requests are served by workers: coroutines that take one request after the other. One is begun,
+/// or taken from those that have nothing to do, as long as a request waits for one; so a handler that
+/// does not suspend costs no coroutine of its own, and one that does holds up nobody.
+class h2_server_connection final : public h2_connection, public server_connection {
+  public:
+    /// `ahead` was read from the connection before it was known what it speaks.
+    h2_server_connection(io::stream connection, weft::bytes ahead, any_app app,
+                         std::shared_ptr<const server_options> options);
+
+    /// Until the connection is closed. Called once. Never throws for what the peer did.
+    awaitable<void> serve();
+    void drain() override;
+    /// Ends after the requests that come with its first ones. Before serve().
+    void answer_once() noexcept { drain_at_once_ = true; }
+
+  private:
+    /// A coroutine that serves requests, and the way to cancel it.
+    struct worker {
+        explicit worker(h2_server_connection& c) : idle(c.executor()) {}
+        waker idle;
+        boost::asio::cancellation_signal signal;
+        h2_exchange* at = nullptr;
+        std::string call;        // what it is at, for reports
+        bool begun = false;      // only then may the signal be emitted
+        bool handling = false;   // the application runs, or makes a content: it may be cancelled
+        bool cancelled = false;  // the signal was emitted and not forgiven
+    };
+
+    awaitable<void> run();
+    awaitable<void> work(worker& w);
+    awaitable<void> tunnel(h2_exchange& x, response r, http::body content);
+    awaitable<void> linger();
+
+    void start_workers();
+    void start_others_later();
+    void begin_worker();
+    void end_workers();
+    void cancel(worker& w);
+    void cancel(const h2_exchange& x);
+    request make_request(h2_exchange& x, worker& w, http::body& tunnelled);
+    bool begin_response(h2_exchange& x, std::string_view call, response& r,
+                        std::optional<std::uint64_t>& size);
+    bool refuse(h2_exchange& x);
+    void finish_exchange(h2_exchange& x);
+    response answer_to(std::exception_ptr thrown, std::string_view call);
+    void stop();
+
+    void on_head(h2_exchange& x) override;
+    void on_closed(h2_exchange& x) override;
+    void on_sent(h2_exchange& x) override;
+    void on_body_released(h2_exchange&) override {}
+    void on_over() override;
+    void on_abuse(const char* why) override;
+
+    const any_app app_;
+    weft::detail::resume_mark* const mark_;  // of a loop under watch: told of each call
+    const std::shared_ptr<const server_options> shared_options_;
+    const server_options& server_options_;
+    server_report report_;
+    date_text date_;
+    h2_fields fields_;
+    std::vector<std::unique_ptr<worker>> workers_;
+    std::vector<worker*> idle_;
+    std::vector<h2_exchange*> ready_;  // requests that wait for a worker
+    std::size_t next_ready_ = 0;
+    std::size_t at_work_ = 0;  // workers that have not ended
+    bool start_is_posted_ = false;
+    bool stopping_ = false;  // the caller of serve() was cancelled
+    bool drain_at_once_ = false;
+};
+
+}  // namespace weft::http::detail

@@ -1,0 +1,494 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "h2_session.hpp"
+
+#include <weft/core/failure.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace weft::http::detail {
+
+namespace {
+
+/// A chunk below this is copied: a slice would keep a whole block of input for it.
+constexpr std::size_t worth_a_slice = 8 * 1024;
+constexpr std::size_t frame_head = 9;
+constexpr std::uint32_t smallest_max_frame = 16 * 1024;
+constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+struct deleter {
+    void operator()(nghttp2_option* o) const noexcept { nghttp2_option_del(o); }
+    void operator()(nghttp2_session_callbacks* c) const noexcept {
+        nghttp2_session_callbacks_del(c);
+    }
+};
+
+std::string_view view(const std::uint8_t* data, std::size_t size) noexcept {
+    return {reinterpret_cast<const char*>(data), size};
+}
+
+}  // namespace
+
+// What nghttp2 calls. C code: nothing may be thrown through it -----------------------------------
+
+struct h2_session::calls {
+    static h2_session& self(void* user) noexcept { return *static_cast<h2_session*>(user); }
+    static h2_stream* stream(nghttp2_session* s, std::int32_t id) noexcept {
+        return static_cast<h2_stream*>(nghttp2_session_get_stream_user_data(s, id));
+    }
+
+    template <class F>
+    static int guarded(F f) noexcept {
+        try {
+            return f();
+        } catch (...) {
+            return NGHTTP2_ERR_CALLBACK_FAILURE;  // no memory: the connection ends
+        }
+    }
+
+    static int begin_headers(nghttp2_session* s, const nghttp2_frame* f, void* user) noexcept {
+        return guarded([&] {
+            h2_session& me = self(user);
+            h2_stream* x = stream(s, f->hd.stream_id);
+            if (me.role_ == role::server && f->headers.cat == NGHTTP2_HCAT_REQUEST) {
+                x = me.owner_.new_stream();
+                x->id = f->hd.stream_id;
+                x->closed = false;
+                nghttp2_session_set_stream_user_data(s, x->id, x);
+                x->head.begin(h2_head_builder::kind::request, me.limits_);
+            } else if (x) {
+                x->head.begin(x->head_came ? h2_head_builder::kind::trailers
+                                           : h2_head_builder::kind::response,
+                              me.limits_);
+            }
+            return 0;
+        });
+    }
+
+    static int header(nghttp2_session* s, const nghttp2_frame* f, const std::uint8_t* name,
+                      std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
+                      std::uint8_t, void* user) noexcept {
+        return guarded([&] {
+            h2_stream* x = stream(s, f->hd.stream_id);
+            if (!x) return 0;
+            switch (x->head.add(view(name, name_size), view(value, value_size))) {
+                case h2_head_builder::verdict::fine:
+                    return 0;
+                case h2_head_builder::verdict::malformed:
+                    return static_cast<int>(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE);
+                case h2_head_builder::verdict::bomb:
+                    self(user).too_much_ = "a header section is far too large";
+                    break;
+            }
+            return static_cast<int>(NGHTTP2_ERR_CALLBACK_FAILURE);
+        });
+    }
+
+    /// RFC 9113 8.2.1: a message with a malformed field is malformed as a whole.
+    static int invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*,
+                              std::size_t, const std::uint8_t*, std::size_t, std::uint8_t,
+                              void*) noexcept {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+
+    static int frame_recv(nghttp2_session* s, const nghttp2_frame* f, void* user) noexcept {
+        return guarded([&] {
+            h2_session& me = self(user);
+            switch (f->hd.type) {
+                case NGHTTP2_HEADERS:
+                    if (h2_stream* x = stream(s, f->hd.stream_id)) {
+                        const bool end = f->hd.flags & NGHTTP2_FLAG_END_STREAM;
+                        if (x->head_came) {
+                            x->ended = end;
+                            me.note(h2_event::kind::input, x);
+                            break;
+                        }
+                        (void)x->head.finish();
+                        x->head_came =
+                            me.role_ == role::server || x->head.response().status().code() >= 200;
+                        x->ended = end;
+                        me.note(h2_event::kind::head, x);
+                    }
+                    break;
+                case NGHTTP2_DATA:
+                    if (h2_stream* x = stream(s, f->hd.stream_id);
+                        x && (f->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+                        x->ended = true;
+                        me.note(h2_event::kind::input, x);
+                    }
+                    break;
+                case NGHTTP2_SETTINGS:
+                    if (f->hd.flags & NGHTTP2_FLAG_ACK) break;
+                    me.settings_came_ = true;
+                    me.note(h2_event::kind::settings);
+                    break;
+                case NGHTTP2_GOAWAY:
+                    me.note(h2_event::kind::goaway);
+                    break;
+                case NGHTTP2_PING:
+                    if (f->hd.flags & NGHTTP2_FLAG_ACK) me.note(h2_event::kind::pong);
+                    break;
+                default:
+                    break;
+            }
+            return 0;
+        });
+    }
+
+    static int data(nghttp2_session* s, std::uint8_t, std::int32_t id, const std::uint8_t* data,
+                    std::size_t size, void* user) noexcept {
+        return guarded([&] {
+            h2_session& me = self(user);
+            h2_stream* x = stream(s, id);
+            if (!x) {
+                check(nghttp2_session_consume_connection(s, size));
+                return 0;
+            }
+            const std::string_view piece = view(data, size);
+            const std::string_view all = me.in_->data();
+            if (size >= worth_a_slice && piece.data() >= all.data() &&
+                piece.data() + size <= all.data() + all.size()) {
+                me.in_->consume(static_cast<std::size_t>(piece.data() - all.data()));
+                x->in.push(me.in_->take(size));
+            } else {
+                x->in.push_copy(piece);
+            }
+            me.note(h2_event::kind::input, x);
+            return 0;
+        });
+    }
+
+    static int closed(nghttp2_session* s, std::int32_t id, std::uint32_t code,
+                      void* user) noexcept {
+        return guarded([&] {
+            h2_stream* x = stream(s, id);
+            if (!x) return 0;
+            x->closed = true;
+            x->error = code;
+            self(user).note(h2_event::kind::closed, x);
+            return 0;
+        });
+    }
+
+    static int frame_sent(nghttp2_session* s, const nghttp2_frame* f, void* user) noexcept {
+        return guarded([&] {
+            h2_session& me = self(user);
+            const auto type = f->hd.type;
+            if (type == NGHTTP2_RST_STREAM && f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+                f->rst_stream.error_code != NGHTTP2_CANCEL && me.role_ == role::server &&
+                !me.guard_.reset(me.now_ms_))
+                me.too_much_ = "too many streams were broken";
+            if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) return 0;
+            h2_stream* x = stream(s, f->hd.stream_id);
+            if (!x) return 0;
+            if (type == NGHTTP2_HEADERS) x->head_sent = true;
+            if (type == NGHTTP2_DATA) me.guard_.sent_data();
+            if (f->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+                x->sent = true;
+                me.note(h2_event::kind::sent, x);
+            }
+            return 0;
+        });
+    }
+
+    // Content that goes out: how much, and then where to.
+
+    static ssize_t read(nghttp2_session* s, std::int32_t, std::uint8_t*, std::size_t length,
+                        std::uint32_t* flags, nghttp2_data_source* source, void* user) noexcept {
+        auto* x = static_cast<h2_stream*>(source->ptr);
+        const std::size_t n = std::min(length, x->out.size());
+        if (n == 0 && !x->out_ended) {
+            x->deferred = true;
+            return NGHTTP2_ERR_DEFERRED;
+        }
+        *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+        if (!x->out_ended || n < x->out.size()) return static_cast<ssize_t>(n);
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (!x->trailers.empty()) {
+            const int result = guarded([&] {
+                h2_fields& fields = self(user).trailers_;
+                fields.set_trailers(x->trailers);
+                if (fields.size() == 0) return 0;
+                *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+                return nghttp2_submit_trailer(s, x->id, fields.data(), fields.size());
+            });
+            if (result != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
+        }
+        return static_cast<ssize_t>(n);
+    }
+
+    static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head,
+                         std::size_t length, nghttp2_data_source* source, void* user) noexcept {
+        return guarded([&] {
+            h2_session& me = self(user);
+            auto* x = static_cast<h2_stream*>(source->ptr);
+            me.out_->append(view(head, frame_head));
+            x->sent_bytes += length;
+            while (length > 0) {
+                weft::bytes part = x->out.pop(length);
+                length -= part.size();
+                me.out_->append(std::move(part));
+            }
+            me.note(h2_event::kind::taken, x);
+            return 0;
+        });
+    }
+
+    static nghttp2_session_callbacks* all() {
+        nghttp2_session_callbacks* c = nullptr;
+        check(nghttp2_session_callbacks_new(&c));
+        nghttp2_session_callbacks_set_on_begin_headers_callback(c, begin_headers);
+        nghttp2_session_callbacks_set_on_header_callback(c, header);
+        nghttp2_session_callbacks_set_on_invalid_header_callback(c, invalid_header);
+        nghttp2_session_callbacks_set_on_frame_recv_callback(c, frame_recv);
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, data);
+        nghttp2_session_callbacks_set_on_stream_close_callback(c, closed);
+        nghttp2_session_callbacks_set_on_frame_send_callback(c, frame_sent);
+        nghttp2_session_callbacks_set_send_data_callback(c, send_data);
+        return c;
+    }
+};
+
+// The session -------------------------------------------------------------------------------------
+
+void h2_session::check(int result) {
+    if (result == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    if (result < 0)
+        throw failure(failure_kind::internal, std::string("HTTP/2: ") + nghttp2_strerror(result));
+}
+
+h2_session::h2_session(role r, const h2_options& options, const h2_head_limits& limits, owner& o)
+    : owner_(o),
+      role_(r),
+      limits_(limits),
+      window_(options.connection_window != 0
+                  ? options.connection_window
+                  : std::min<std::uint64_t>(std::uint64_t{options.stream_window} *
+                                                std::max(options.max_concurrent_streams, 1u),
+                                            NGHTTP2_MAX_WINDOW_SIZE)),
+      guard_(options.limits),
+      preface_left_(r == role::server ? preface.size() : 0) {
+    nghttp2_option* option = nullptr;
+    check(nghttp2_option_new(&option));
+    const std::unique_ptr<nghttp2_option, deleter> keep_option(option);
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_outbound_ack(option, options.limits.waiting_frames);
+    const std::unique_ptr<nghttp2_session_callbacks, deleter> callbacks(calls::all());
+
+    std::vector<nghttp2_settings_entry> settings;
+    const auto say = [&](std::int32_t id, std::uint32_t value) { settings.push_back({id, value}); };
+    if (options.header_table_size != 4096)
+        say(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, options.header_table_size);
+    if (r == role::client)
+        say(NGHTTP2_SETTINGS_ENABLE_PUSH, 0);
+    else
+        say(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
+    say(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.stream_window);
+    if (options.max_frame_size > smallest_max_frame)
+        say(NGHTTP2_SETTINGS_MAX_FRAME_SIZE, options.max_frame_size);
+    say(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(limits.block));
+    if (r == role::server) {
+        if (options.extended_connect) say(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1);
+        say(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1);
+    }
+    for (const auto& [id, value] : options.settings) say(id, value);
+
+    check(r == role::server
+              ? nghttp2_session_server_new2(&session_, callbacks.get(), this, option)
+              : nghttp2_session_client_new2(&session_, callbacks.get(), this, option));
+    const int sent =
+        nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+    const int opened = nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                                             static_cast<std::int32_t>(window_));
+    if (sent != 0 || opened != 0) {
+        nghttp2_session_del(session_);
+        check(sent);
+        check(opened);
+    }
+}
+
+h2_session::~h2_session() { nghttp2_session_del(session_); }
+
+const char* h2_session::receive(input_buffer& in, std::uint64_t now_ms) {
+    now_ms_ = now_ms;
+    if (over_) {
+        in.consume(in.size());
+        return nullptr;
+    }
+    std::string_view input = in.data();
+    const std::size_t skipped = std::min(preface_left_, input.size());
+    preface_left_ -= skipped;
+    if (const char* why = guard_.inspect(input.substr(skipped), now_ms)) return why;
+    in_ = &in;
+    const ssize_t n = nghttp2_session_mem_recv(
+        session_, reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+    in_ = nullptr;
+    in.consume(in.size());
+    if (n == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    if (n == NGHTTP2_ERR_FLOODED) return "too many answers wait to be sent";
+    if (n == NGHTTP2_ERR_CALLBACK_FAILURE) return too_much_ ? too_much_ : "no memory";
+    if (n < 0) {
+        // No HTTP/2 at all: there is nobody who would understand an answer.
+        over_ = true;
+        return nullptr;
+    }
+    return nullptr;
+}
+
+const char* h2_session::send(output_queue& out, std::size_t most) {
+    if (over_) return nullptr;
+    out_ = &out;
+    while (out.size() < most) {
+        const std::uint8_t* data = nullptr;
+        const ssize_t n = nghttp2_session_mem_send(session_, &data);
+        if (n > 0) {
+            out.append(view(data, static_cast<std::size_t>(n)));
+        } else {
+            if (n < 0) over_ = true;
+            break;
+        }
+    }
+    out_ = nullptr;
+    return too_much_;
+}
+
+bool h2_session::wants_write() const noexcept {
+    return !over_ && nghttp2_session_want_write(session_) != 0;
+}
+
+bool h2_session::over() const noexcept {
+    return over_ || (!nghttp2_session_want_read(session_) && !nghttp2_session_want_write(session_));
+}
+
+std::size_t h2_session::waiting_frames() const noexcept {
+    return over_ ? 0 : nghttp2_session_get_outbound_queue_size(session_);
+}
+
+void h2_session::cut_off(output_queue& out, const char* why) {
+    // By hand, because the session may have stopped in the middle of a frame.
+    if (std::exchange(over_, true)) return;
+    const auto last = static_cast<std::uint32_t>(nghttp2_session_get_last_proc_stream_id(session_));
+    const std::string_view text(why);
+    std::string frame;
+    const auto put = [&](std::uint32_t value, int octets) {
+        for (int shift = 8 * (octets - 1); shift >= 0; shift -= 8)
+            frame.push_back(static_cast<char>(value >> shift & 0xff));
+    };
+    put(static_cast<std::uint32_t>(8 + text.size()), 3);
+    put(NGHTTP2_GOAWAY, 1);
+    put(0, 1);
+    put(0, 4);
+    put(last, 4);
+    put(NGHTTP2_ENHANCE_YOUR_CALM, 4);
+    out.append(std::string_view(frame.append(text)));
+}
+
+// Messages ----------------------------------------------------------------------------------------
+
+namespace {
+nghttp2_data_provider provider_of(h2_stream& s, nghttp2_data_source_read_callback read) noexcept {
+    nghttp2_data_provider p;
+    p.source.ptr = &s;
+    p.read_callback = read;
+    return p;
+}
+}  // namespace
+
+bool h2_session::request(h2_stream& s, const h2_fields& fields, bool content) {
+    if (over_) return false;
+    const nghttp2_data_provider p = provider_of(s, calls::read);
+    const std::int32_t id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
+                                                   content ? &p : nullptr, &s);
+    if (id == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    if (id < 0) return false;
+    s.id = id;
+    s.closed = false;
+    if (!content) s.out_ended = true;
+    return true;
+}
+
+void h2_session::respond(h2_stream& s, const h2_fields& fields, bool content) {
+    if (s.closed || over_) return;
+    const nghttp2_data_provider p = provider_of(s, calls::read);
+    check(nghttp2_submit_response(session_, s.id, fields.data(), fields.size(),
+                                  content ? &p : nullptr));
+    if (!content) s.out_ended = true;
+}
+
+void h2_session::interim(h2_stream& s, const h2_fields& fields) {
+    if (s.closed || over_) return;
+    check(nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, s.id, nullptr, fields.data(),
+                                 fields.size(), nullptr));
+}
+
+void h2_session::resume(h2_stream& s) {
+    if (std::exchange(s.deferred, false) && !s.closed && !over_)
+        (void)nghttp2_session_resume_data(session_, s.id);  // gone meanwhile: nothing to resume
+}
+
+void h2_session::push(h2_stream& s, weft::bytes chunk) {
+    s.out.push(std::move(chunk));
+    resume(s);
+}
+
+void h2_session::end(h2_stream& s, http::headers trailers) {
+    s.trailers = std::move(trailers);
+    s.out_ended = true;
+    resume(s);
+}
+
+void h2_session::reset(h2_stream& s, std::uint32_t code) {
+    if (s.closed || over_) return;
+    check(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, s.id, code));
+}
+
+void h2_session::consume(const h2_stream& s, std::size_t n) {
+    if (n == 0 || over_) return;
+    check(s.closed ? nghttp2_session_consume_connection(session_, n)
+                   : nghttp2_session_consume(session_, s.id, n));
+}
+
+weft::bytes h2_session::pull(h2_stream& s, std::size_t most) {
+    weft::bytes part = s.in.pop(most);
+    consume(s, part.size());
+    return part;
+}
+
+void h2_session::drop(h2_stream& s) {
+    const std::size_t n = s.in.size();
+    s.in.clear();
+    consume(s, n);
+}
+
+// The connection ----------------------------------------------------------------------------------
+
+void h2_session::ping(std::uint8_t mark) {
+    if (over_) return;
+    const std::array<std::uint8_t, 8> opaque{'w', 'e', 'f', 't', 0, 0, 0, mark};
+    check(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, opaque.data()));
+}
+
+void h2_session::announce_end() {
+    if (!over_) check(nghttp2_submit_shutdown_notice(session_));
+}
+
+void h2_session::end_soon(std::uint32_t code) {
+    if (over_) return;
+    check(nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                                nghttp2_session_get_last_proc_stream_id(session_), code, nullptr,
+                                0));
+}
+
+std::uint32_t h2_session::peer_setting(nghttp2_settings_id id) const noexcept {
+    return nghttp2_session_get_remote_settings(session_, id);
+}
+
+bool h2_session::may_request() const noexcept {
+    return !over_ && nghttp2_session_check_request_allowed(session_) != 0;
+}
+
+}  // namespace weft::http::detail

@@ -1,0 +1,86 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+
+// client_load URL CONNECTIONS SECONDS: our client as a load generator, on one core. compare_client
+// runs it beside wrk.
+
+#include <weft/weft.hpp>
+
+#include <boost/asio/this_coro.hpp>
+#include <fmt/core.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <sys/resource.h>
+
+using namespace weft;
+
+namespace {
+
+std::size_t number(std::string_view text) {
+    std::size_t n = 0;
+    std::from_chars(text.data(), text.data() + text.size(), n);
+    return n;
+}
+
+double cpu_seconds() {
+    rusage used{};
+    ::getrusage(RUSAGE_SELF, &used);
+    const auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
+    return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+struct tally {
+    std::uint64_t answers = 0;
+    std::uint64_t failures = 0;
+    bool over = false;
+};
+
+awaitable<void> user(http::client client, std::string url, tally* t) {
+    while (!t->over) {
+        auto r = co_await attempt(client.get(url).send());
+        if (!r) {
+            ++t->failures;
+            co_await sleep_for(std::chrono::milliseconds(1));
+            continue;
+        }
+        co_await r->body().discard();
+        ++t->answers;
+    }
+}
+
+awaitable<void> load(std::string url, std::size_t connections, std::chrono::seconds time) {
+    http::client_options options;
+    options.max_connections_per_host = options.max_idle_per_host = connections;
+    http::client client(options);
+    tally t;
+    co_await with_scope([&](task_scope& s) -> awaitable<void> {
+        for (std::size_t i = 0; i < connections; ++i) s.spawn(user(client, url, &t));
+        co_await sleep_for(std::chrono::milliseconds(200));
+        const std::uint64_t before = t.answers;
+        const double cpu = cpu_seconds();
+        co_await sleep_for(time);
+        const auto n = static_cast<double>(t.answers - before);
+        fmt::print("{:.0f} requests/s, {:.2f} us of CPU each, {} connections, {} failures\n",
+                   n / static_cast<double>(time.count()), (cpu_seconds() - cpu) / n * 1e6,
+                   client.statistics().open, t.failures);
+        t.over = true;
+        co_await sleep_for(std::chrono::milliseconds(100));
+    });
+    co_await client.close();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 4 || number(argv[2]) == 0 || number(argv[3]) == 0) {
+        fmt::print(stderr, "usage: client_load URL CONNECTIONS SECONDS\n");
+        return 2;
+    }
+    return weft::run(load(argv[1], number(argv[2]), std::chrono::seconds(number(argv[3]))));
+}
