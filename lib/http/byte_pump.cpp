@@ -126,6 +126,7 @@ void byte_pump::on_write(io::error_code ec, std::size_t n) {
         check_send_rate();
         before_flush();
         flush();
+        after_flush();
     }
     wake_all();
 }
@@ -162,8 +163,9 @@ void byte_pump::flush_later() {
     boost::asio::post(executor_, [self = shared_from_this()] {
         self->flush_is_posted_ = false;
         self->before_flush();
-        if (self->out.empty()) return;
+        if (self->out.empty()) return self->after_flush();
         self->flush();
+        self->after_flush();
         if (self->output_end_) self->wake_all();
     });
 }

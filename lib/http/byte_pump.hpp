@@ -120,6 +120,8 @@ class byte_pump : public std::enable_shared_from_this<byte_pump> {
     virtual void on_limit() {}
     /// Output is about to leave by itself: whoever gathers it only then puts it into `out`.
     virtual void before_flush() {}
+    /// What could leave has left.
+    virtual void after_flush() {}
     /// The execution context goes away, and what was pending on it with it.
     virtual void on_abandoned() noexcept {}
 

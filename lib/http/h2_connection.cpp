@@ -130,8 +130,7 @@ void h2_connection::gather() {
     handle_events();
 }
 
-void h2_connection::before_flush() {
-    gather();
+void h2_connection::after_flush() {
     look_for_end();
     if (over_) return;
     send_the_rest();
@@ -140,7 +139,7 @@ void h2_connection::before_flush() {
 
 /// What did not fit into one write, after others had their turn.
 void h2_connection::send_the_rest() {
-    if (session_.wants_write() && unsent() < unsent_most) flush_later();
+    if (session_.wants_write() && unsent() == 0) flush_later();
 }
 
 void h2_connection::look_for_end() {

@@ -160,7 +160,8 @@ class h2_connection : public byte_pump, private h2_session::owner {
 
     void on_input() override { turn(); }
     void on_limit() override;
-    void before_flush() override;
+    void before_flush() override { gather(); }
+    void after_flush() override;
     void on_abandoned() noexcept override;
 
     const h2_options options_;

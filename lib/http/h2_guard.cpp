@@ -6,6 +6,11 @@
 
 namespace weft::http::detail {
 
+namespace {
+constexpr std::size_t head_only = 9;
+constexpr std::size_t priority_size = 5;
+}  // namespace
+
 bool h2_bucket::take(std::uint64_t now_ms) noexcept {
     if (tokens_ == 0 && extra_ == 0) {
         const std::uint64_t passed = now_ms - std::min(since_ms_, now_ms);
@@ -36,33 +41,61 @@ h2_guard::h2_guard(const h2_limits& l) noexcept
       empty_(l.empty_frames),
       window_updates_(l.window_updates) {}
 
-const char* h2_guard::inspect(std::string_view input, std::uint64_t now_ms) noexcept {
+std::uint32_t h2_guard::number_at(std::size_t at) const noexcept {
+    std::uint32_t n = 0;
+    for (std::size_t i = 0; i < 4; ++i) n = n << 8 | head_[at + i];
+    return n & 0x7fffffff;
+}
+
+h2_guard::sighting h2_guard::inspect(std::string_view input, std::uint64_t now_ms) noexcept {
+    sighting seen;
+    const auto skip = [&](std::size_t n) {
+        seen.used += n;
+        input.remove_prefix(n);
+    };
     while (!input.empty()) {
         if (payload_left_ > 0) {
-            const std::size_t skipped = std::min(payload_left_, input.size());
-            payload_left_ -= skipped;
-            input.remove_prefix(skipped);
+            const std::size_t n = std::min(payload_left_, input.size());
+            payload_left_ -= n;
+            skip(n);
             if (payload_left_ == 0 && block_ends_) in_block_ = false;
             continue;
         }
-        const std::size_t n = std::min(head_.size() - head_size_, input.size());
+        const auto type = [&] { return static_cast<h2_frame>(head_[3]); };
+        const auto length = [&] {
+            return std::size_t{head_[0]} << 16 | std::size_t{head_[1]} << 8 | head_[2];
+        };
+        const bool whole_priority =
+            head_size_ >= head_only && type() == h2_frame::priority && length() == priority_size;
+        const std::size_t wanted = whole_priority ? head_.size() : head_only;
+        const std::size_t n = std::min(wanted - head_size_, input.size());
         std::memcpy(head_.data() + head_size_, input.data(), n);
         head_size_ += n;
-        input.remove_prefix(n);
-        if (head_size_ < head_.size()) break;
+        skip(n);
+        if (head_size_ < wanted) break;
+        if (!whole_priority && type() == h2_frame::priority && length() == priority_size) continue;
         head_size_ = 0;
-        payload_left_ = std::size_t{head_[0]} << 16 | std::size_t{head_[1]} << 8 | head_[2];
-        if (const char* why = frame(now_ms)) return why;
+        payload_left_ = whole_priority ? 0 : length();
+        seen.too_much = frame(now_ms);
+        if (seen.too_much) return seen;
         if (payload_left_ == 0 && block_ends_) in_block_ = false;
+        seen.stream = static_cast<std::int32_t>(number_at(5));
+        if (type() == h2_frame::data)
+            seen.what = sighting::kind::data;
+        else if (type() == h2_frame::priority && seen.stream == 0)
+            seen.what = sighting::kind::orphan_priority;
+        else if (whole_priority && number_at(9) == number_at(5))
+            seen.what = sighting::kind::circular_priority;
+        if (seen.what != sighting::kind::nothing) return seen;
     }
-    return nullptr;
+    return seen;
 }
 
 /// What the head of a frame says.
 const char* h2_guard::frame(std::uint64_t now_ms) noexcept {
     const auto type = static_cast<h2_frame>(head_[3]);
     const std::uint8_t flags = head_[4];
-    const bool empty = payload_left_ == 0;
+    const bool empty = payload_left_ == 0;  // not asked for PRIORITY
     switch (type) {
         case h2_frame::data:
             if (empty && !(flags & h2_end_stream) && !empty_.take(now_ms))

@@ -48,17 +48,28 @@ class h2_guard {
   public:
     explicit h2_guard(const h2_limits& limits) noexcept;
 
-    /// Follows the bytes of the connection (behind the preface); nullptr, or what is too much.
-    [[nodiscard]] const char* inspect(std::string_view input, std::uint64_t now_ms) noexcept;
+    /// What was seen, and how many bytes of the input were looked at for it: all, unless a frame
+    /// stands there that has to be judged before the next.
+    struct sighting {
+        enum class kind : std::uint8_t { nothing, data, orphan_priority, circular_priority };
+        kind what = kind::nothing;
+        std::int32_t stream = 0;
+        std::size_t used = 0;
+        const char* too_much = nullptr;
+    };
+    /// Follows the bytes of the connection, behind the preface.
+    [[nodiscard]] sighting inspect(std::string_view input, std::uint64_t now_ms) noexcept;
     /// A stream was reset by us because of what the peer did; false when that is too often.
     [[nodiscard]] bool reset(std::uint64_t now_ms) noexcept { return resets_.take(now_ms); }
     /// A DATA frame was sent: it may be answered by WINDOW_UPDATE.
     void sent_data() noexcept { window_updates_.give(10); }
-    /// A header block has begun and has not come to its end.
-    [[nodiscard]] bool in_header_block() const noexcept { return in_block_; }
+    /// A header block has begun and has not come to its end; or the head of a frame, which might
+    /// begin one.
+    [[nodiscard]] bool in_header_block() const noexcept { return in_block_ || head_size_ > 0; }
 
   private:
     [[nodiscard]] const char* frame(std::uint64_t now_ms) noexcept;
+    [[nodiscard]] std::uint32_t number_at(std::size_t at) const noexcept;
 
     std::size_t max_continuations_;
     h2_bucket resets_;
@@ -67,9 +78,9 @@ class h2_guard {
     h2_bucket ignored_;
     h2_bucket empty_;
     h2_bucket window_updates_;
-    std::array<unsigned char, 9> head_{};
-    std::size_t head_size_ = 0;     // of the frame that is coming in
-    std::size_t payload_left_ = 0;  // of the same
+    std::array<unsigned char, 14> head_{};  // with the payload of a PRIORITY frame
+    std::size_t head_size_ = 0;             // of the frame that is coming in
+    std::size_t payload_left_ = 0;          // of the same
     std::size_t continuations_ = 0;
     bool in_block_ = false;
     bool block_ends_ = false;  // with the frame that is coming in

@@ -49,6 +49,22 @@ struct h2_session::calls {
         }
     }
 
+    /// nghttp2 forgives late frames; see h2_history. It does not ask for DATA that it forgives.
+    static int begin_frame(nghttp2_session* s, const nghttp2_frame_hd* hd, void* user) noexcept {
+        if (hd->type != NGHTTP2_HEADERS) return 0;
+        h2_session& me = self(user);
+        const std::int32_t id = hd->stream_id;
+        if (me.role_ != role::server || id % 2 == 0) return 0;
+        if (me.history_.begins(id) || stream(s, id) || me.history_.was_reset(id)) return 0;
+        return nghttp2_session_terminate_session(
+            s, me.history_.was_skipped(id) ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_STREAM_CLOSED);
+    }
+
+    static int invalid_frame(nghttp2_session*, const nghttp2_frame* f, int, void* user) noexcept {
+        self(user).history_.reset(f->hd.stream_id);
+        return 0;
+    }
+
     static int begin_headers(nghttp2_session* s, const nghttp2_frame* f, void* user) noexcept {
         return guarded([&] {
             h2_session& me = self(user);
@@ -177,6 +193,7 @@ struct h2_session::calls {
         return guarded([&] {
             h2_session& me = self(user);
             const auto type = f->hd.type;
+            if (type == NGHTTP2_RST_STREAM) me.history_.reset(f->hd.stream_id);
             if (type == NGHTTP2_RST_STREAM && f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
                 f->rst_stream.error_code != NGHTTP2_CANCEL && me.role_ == role::server &&
                 !me.guard_.reset(me.now_ms_))
@@ -240,6 +257,8 @@ struct h2_session::calls {
     static nghttp2_session_callbacks* all() {
         nghttp2_session_callbacks* c = nullptr;
         check(nghttp2_session_callbacks_new(&c));
+        nghttp2_session_callbacks_set_on_begin_frame_callback(c, begin_frame);
+        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, invalid_frame);
         nghttp2_session_callbacks_set_on_begin_headers_callback(c, begin_headers);
         nghttp2_session_callbacks_set_on_header_callback(c, header);
         nghttp2_session_callbacks_set_on_invalid_header_callback(c, invalid_header);
@@ -253,12 +272,6 @@ struct h2_session::calls {
 };
 
 // The session -------------------------------------------------------------------------------------
-
-void h2_session::check(int result) {
-    if (result == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
-    if (result < 0)
-        throw failure(failure_kind::internal, std::string("HTTP/2: ") + nghttp2_strerror(result));
-}
 
 h2_session::h2_session(role r, const h2_options& options, const h2_head_limits& limits, owner& o)
     : owner_(o),
@@ -320,23 +333,44 @@ const char* h2_session::receive(input_buffer& in, std::uint64_t now_ms) {
         return nullptr;
     }
     std::string_view input = in.data();
-    const std::size_t skipped = std::min(preface_left_, input.size());
-    preface_left_ -= skipped;
-    if (const char* why = guard_.inspect(input.substr(skipped), now_ms)) return why;
+    const std::size_t hello = std::min(preface_left_, input.size());
+    preface_left_ -= hello;
     in_ = &in;
-    const ssize_t n = nghttp2_session_mem_recv(
-        session_, reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+    const char* too_much = hello > 0 ? feed(input.substr(0, hello)) : nullptr;
+    input.remove_prefix(hello);
+    while (!input.empty() && !too_much && !over_) {
+        const h2_guard::sighting seen = guard_.inspect(input, now_ms);
+        too_much = seen.too_much ? seen.too_much : feed(input.substr(0, seen.used));
+        input.remove_prefix(seen.used);
+        if (!too_much && seen.what != h2_guard::sighting::kind::nothing) judge(seen);
+    }
     in_ = nullptr;
     in.consume(in.size());
+    return too_much;
+}
+
+const char* h2_session::feed(std::string_view input) {
+    const ssize_t n = nghttp2_session_mem_recv(
+        session_, reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+    if (n >= 0) return nullptr;
     if (n == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
     if (n == NGHTTP2_ERR_FLOODED) return "too many answers wait to be sent";
     if (n == NGHTTP2_ERR_CALLBACK_FAILURE) return too_much_ ? too_much_ : "no memory";
-    if (n < 0) {
-        // No HTTP/2 at all: there is nobody who would understand an answer.
-        over_ = true;
-        return nullptr;
-    }
+    over_ = true;  // no HTTP/2 at all: there is nobody who would understand an answer
     return nullptr;
+}
+
+/// What nghttp2 forgives, or does not look at.
+void h2_session::judge(const h2_guard::sighting& seen) {
+    using kind = h2_guard::sighting::kind;
+    if (role_ != role::server) return;
+    const bool closed = seen.stream % 2 == 1 && seen.stream <= history_.last() &&
+                        !calls::stream(session_, seen.stream) && !history_.was_reset(seen.stream);
+    if (seen.what == kind::data && closed)
+        check(nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED));
+    // Priorities are not used (RFC 9113 5.3.2), but their frames have rules.
+    if (seen.what == kind::orphan_priority || seen.what == kind::circular_priority)
+        check(nghttp2_session_terminate_session(session_, NGHTTP2_PROTOCOL_ERROR));
 }
 
 const char* h2_session::send(output_queue& out, std::size_t most) {
@@ -387,108 +421,17 @@ void h2_session::cut_off(output_queue& out, const char* why) {
     out.append(std::string_view(frame.append(text)));
 }
 
-// Messages ----------------------------------------------------------------------------------------
-
-namespace {
-nghttp2_data_provider provider_of(h2_stream& s, nghttp2_data_source_read_callback read) noexcept {
+nghttp2_data_provider h2_session::content_of(h2_stream& s) noexcept {
     nghttp2_data_provider p;
     p.source.ptr = &s;
-    p.read_callback = read;
+    p.read_callback = calls::read;
     return p;
 }
-}  // namespace
 
-bool h2_session::request(h2_stream& s, const h2_fields& fields, bool content) {
-    if (over_) return false;
-    const nghttp2_data_provider p = provider_of(s, calls::read);
-    const std::int32_t id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
-                                                   content ? &p : nullptr, &s);
-    if (id == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
-    if (id < 0) return false;
-    s.id = id;
-    s.closed = false;
-    if (!content) s.out_ended = true;
-    return true;
-}
-
-void h2_session::respond(h2_stream& s, const h2_fields& fields, bool content) {
-    if (s.closed || over_) return;
-    const nghttp2_data_provider p = provider_of(s, calls::read);
-    check(nghttp2_submit_response(session_, s.id, fields.data(), fields.size(),
-                                  content ? &p : nullptr));
-    if (!content) s.out_ended = true;
-}
-
-void h2_session::interim(h2_stream& s, const h2_fields& fields) {
-    if (s.closed || over_) return;
-    check(nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, s.id, nullptr, fields.data(),
-                                 fields.size(), nullptr));
-}
-
-void h2_session::resume(h2_stream& s) {
-    if (std::exchange(s.deferred, false) && !s.closed && !over_)
-        (void)nghttp2_session_resume_data(session_, s.id);  // gone meanwhile: nothing to resume
-}
-
-void h2_session::push(h2_stream& s, weft::bytes chunk) {
-    s.out.push(std::move(chunk));
-    resume(s);
-}
-
-void h2_session::end(h2_stream& s, http::headers trailers) {
-    s.trailers = std::move(trailers);
-    s.out_ended = true;
-    resume(s);
-}
-
-void h2_session::reset(h2_stream& s, std::uint32_t code) {
-    if (s.closed || over_) return;
-    check(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, s.id, code));
-}
-
-void h2_session::consume(const h2_stream& s, std::size_t n) {
-    if (n == 0 || over_) return;
-    check(s.closed ? nghttp2_session_consume_connection(session_, n)
-                   : nghttp2_session_consume(session_, s.id, n));
-}
-
-weft::bytes h2_session::pull(h2_stream& s, std::size_t most) {
-    weft::bytes part = s.in.pop(most);
-    consume(s, part.size());
-    return part;
-}
-
-void h2_session::drop(h2_stream& s) {
-    const std::size_t n = s.in.size();
-    s.in.clear();
-    consume(s, n);
-}
-
-// The connection ----------------------------------------------------------------------------------
-
-void h2_session::ping(std::uint8_t mark) {
-    if (over_) return;
-    const std::array<std::uint8_t, 8> opaque{'w', 'e', 'f', 't', 0, 0, 0, mark};
-    check(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, opaque.data()));
-}
-
-void h2_session::announce_end() {
-    if (!over_) check(nghttp2_submit_shutdown_notice(session_));
-}
-
-void h2_session::end_soon(std::uint32_t code) {
-    if (over_) return;
-    check(nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
-                                nghttp2_session_get_last_proc_stream_id(session_), code, nullptr,
-                                0));
-}
-
-std::uint32_t h2_session::peer_setting(nghttp2_settings_id id) const noexcept {
-    return nghttp2_session_get_remote_settings(session_, id);
-}
-
-bool h2_session::may_request() const noexcept {
-    return !over_ && nghttp2_session_check_request_allowed(session_) != 0;
+void h2_session::check(int result) {
+    if (result == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    if (result < 0)
+        throw failure(failure_kind::internal, std::string("HTTP/2: ") + nghttp2_strerror(result));
 }
 
 }  // namespace weft::http::detail

@@ -3,6 +3,7 @@
 
 #include "h2_chunks.hpp"
 #include "h2_guard.hpp"
+#include "h2_history.hpp"
 #include "h2_message.hpp"
 #include "input_buffer.hpp"
 #include "output_queue.hpp"
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 namespace weft::http::detail {
@@ -121,6 +123,9 @@ class h2_session {
     struct calls;
 
     static void check(int result);
+    [[nodiscard]] const char* feed(std::string_view input);
+    void judge(const h2_guard::sighting& seen);
+    static nghttp2_data_provider content_of(h2_stream& s) noexcept;
     void resume(h2_stream& s);
     void note(h2_event::kind what, h2_stream* s = nullptr) { events.push_back({what, s}); }
     void consume(const h2_stream& s, std::size_t n);
@@ -130,6 +135,7 @@ class h2_session {
     const h2_head_limits limits_;
     const std::size_t window_;
     h2_guard guard_;
+    h2_history history_;
     nghttp2_session* session_ = nullptr;
     h2_fields trailers_;
     input_buffer* in_ = nullptr;   // during receive()

@@ -128,7 +128,7 @@ inline std::string goaway(std::uint32_t last, std::uint32_t code = NO_ERROR) {
     return frame(GOAWAY, NONE, 0, number(last, 4) + number(code, 4));
 }
 /// What a client says first.
-inline std::string hello() { return std::string(preface) + settings() + settings_ack(); }
+inline std::string greeting() { return std::string(preface) + settings() + settings_ack(); }
 
 /// A frame that came.
 struct seen {

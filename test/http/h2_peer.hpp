@@ -1,0 +1,86 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// The other side of an HTTP/2 connection, frame by frame.
+
+#include "h2_frames.hpp"
+#include "peers.hpp"
+
+#include <string>
+#include <vector>
+
+namespace h2 {
+
+using namespace peers;
+
+/// Reads frames and says bytes.
+class frame_peer {
+  public:
+    explicit frame_peer(io::stream s) : wire(std::move(s)) {}
+
+    peer wire;
+    std::vector<seen> got;
+
+    /// False when the other side takes nothing more.
+    awaitable<bool> say(std::string bytes) {
+        auto written = co_await attempt(wire.say(std::move(bytes)));
+        co_return static_cast<bool>(written);
+    }
+    /// Everything that comes until nothing has come for a while.
+    awaitable<void> listen(std::chrono::milliseconds silence = 50ms) {
+        std::array<char, 16384> buffer;
+        while (!wire.end) {
+            auto n =
+                co_await attempt(with_deadline(silence, wire.stream.read(asio::buffer(buffer))));
+            if (!n) {
+                if (n.error().kind() == failure_kind::timeout) co_return;
+                wire.end = n.error().code();
+            } else if (*n == 0) {
+                wire.end = asio::error::eof;
+            } else {
+                input_.append(buffer.data(), *n);
+            }
+            for (seen f; take(input_, f);) got.push_back(f);
+        }
+    }
+    [[nodiscard]] bool ended() const { return wire.end.has_value(); }
+    [[nodiscard]] const seen* find(unsigned type, std::uint32_t stream) const {
+        for (const seen& f : got)
+            if (f.type == type && f.stream == stream) return &f;
+        return nullptr;
+    }
+    /// The code of the last GOAWAY, or -1.
+    [[nodiscard]] long goaway_code() const {
+        long code = -1;
+        for (const seen& f : got)
+            if (f.type == GOAWAY) code = number_at(f.payload, 4);
+        return code;
+    }
+    [[nodiscard]] std::string content(std::uint32_t stream) const {
+        std::string all;
+        for (const seen& f : got)
+            if (f.type == DATA && f.stream == stream) all += f.payload;
+        return all;
+    }
+
+  private:
+    std::string input_;
+};
+
+/// Runs `body` with a raw client that is connected to a server: body(frame_peer&, server&).
+template <class Body>
+void with_h2_server(http::any_app app, http::server_options options, Body body,
+                    std::size_t capacity = 64 * 1024) {
+    testing::run([&]() -> awaitable<void> {
+        http::server server(std::move(app), options);
+        auto [near, far] = io::duplex(co_await asio::this_coro::executor, capacity);
+        frame_peer client(std::move(near));
+        io::stream end = std::move(far);
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            s.spawn(server.serve(std::move(end)));
+            co_await body(client, server);
+        });
+    });
+}
+
+}  // namespace h2
