@@ -52,8 +52,8 @@ class content_decoder {
         std::size_t size = 0;
     };
 
-    /// Codings as Content-Encoding lists them: in the order in which they were applied. Nothing when
-    /// one is not known. Throws failure, kind rejected, when there are more than four.
+    /// Codings as Content-Encoding lists them: in the order in which they were applied. Nothing
+    /// when one is not known. Throws failure, kind rejected, when there are more than four.
     static std::optional<content_decoder> make(std::span<const std::string_view> codings,
                                                const decompress_options& options);
 

@@ -45,9 +45,9 @@ void decode_content(response& r, bool to_head, const decompress_options& options
 ///     http::response r = co_await api.serve(http::request(http::method::get, url));
 ///
 /// A request without Accept-Encoding and Range gets `Accept-Encoding: gzip, deflate, br, zstd`, and
-/// its response is decoded; one that has either is left alone, and so is its response. The body that
-/// comes out is pulled as any other and holds at most 64 KiB decoded; several codings in a row are
-/// taken off, Content-Encoding and Content-Length are removed (also of a response to HEAD), and
+/// its response is decoded; one that has either is left alone, and so is its response. The body
+/// that comes out is pulled as any other and holds at most 64 KiB decoded; several codings in a row
+/// are taken off, Content-Encoding and Content-Length are removed (also of a response to HEAD), and
 /// decoded_content is in its extensions. A 206, a response without content and one with a coding
 /// that is not known stay as they are.
 ///

@@ -63,20 +63,20 @@ class redirect_trail {
 ///     http::response r = co_await api.serve(http::request(http::method::get, url));
 ///     for (const http::redirect_hop& hop : r.extensions().all<http::redirect_hop>()) log(hop.to);
 ///
-/// 307 and 308 repeat method and content; 301 and 302 make a GET of a POST and keep everything else;
-/// 303 makes a GET of all but HEAD. A request that loses its content loses the fields about it. A
-/// response of another status, one without Location, and the answer to a CONNECT are given back as
-/// they are.
+/// 307 and 308 repeat method and content; 301 and 302 make a GET of a POST and keep everything
+/// else; 303 makes a GET of all but HEAD. A request that loses its content loses the fields about
+/// it. A response of another status, one without Location, and the answer to a CONNECT are given
+/// back as they are.
 ///
 /// **Secrets.** Another origin (scheme, host, port) gets no Authorization, Cookie or
 /// Proxy-Authorization and none of `secret_fields`, nor does any hop behind it. A user name in a
 /// Location is dropped. An https URL is never left for http.
 ///
 /// Failures, delivery processed, with `url` and `location` in the context: rejected for more than
-/// `max` redirects, for http after https, for another scheme than these, and when a content has to be
-/// sent again and cannot be had twice; protocol for a Location that is no URL. Each hop is a request
-/// with a fork of the one before's extensions, so their deadline holds for all. Costs a copy of the
-/// request's head.
+/// `max` redirects, for http after https, for another scheme than these, and when a content has to
+/// be sent again and cannot be had twice; protocol for a Location that is no URL. Each hop is a
+/// request with a fork of the one before's extensions, so their deadline holds for all. Costs a
+/// copy of the request's head.
 class follow_redirects : public pipeable {
   public:
     explicit follow_redirects(redirect_options options = {})
