@@ -18,8 +18,8 @@ namespace weft::dns::detail {
 ///
 /// Three parties meet at one look-up: who asked (and may be cancelled), the thread (which may never
 /// come back), and the execution context of who asked (which may end first). What they share is a
-/// job; under the pool's lock its handler is taken exactly once, by whoever is first. A thread holds
-/// nothing but the pool and the job, so all else may be gone when it returns, main included.
+/// job; under the pool's lock its handler is taken exactly once, by whoever is first. A thread
+/// holds nothing but the pool and the job, so all else may be gone when it returns, main included.
 class look_up_pool : public std::enable_shared_from_this<look_up_pool> {
   public:
     explicit look_up_pool(system_options o) : options(std::move(o)) {}

@@ -29,7 +29,8 @@ struct asked_next {
 }  // namespace detail
 
 struct cache_options {
-    /// Names at most, each family counted; the least recently used make room. Zero: nothing is kept.
+    /// Names at most, each family counted; the least recently used make room. Zero: nothing is
+    /// kept.
     std::size_t max_entries = 4096;
     /// An answer is kept for its time to live, but no longer than this, and no shorter than that.
     std::chrono::seconds max_ttl{3600};
@@ -40,8 +41,8 @@ struct cache_options {
     std::chrono::seconds negative_ttl{10};
     /// That nobody could answer (RFC 9520: at least a second, or an outage becomes a storm).
     std::chrono::seconds failure_ttl{1};
-    /// For so long after its time an answer is given all the same, while it is asked for anew in the
-    /// background (RFC 8767). Zero: never.
+    /// For so long after its time an answer is given all the same, while it is asked for anew in
+    /// the background (RFC 8767). Zero: never.
     std::chrono::seconds stale_for{60};
 };
 
@@ -63,8 +64,9 @@ struct cache_stats {
 ///
 /// **One question at a time.** Who asks for what is being asked already waits for the same answer,
 /// on whatever execution context. The question belongs to nobody: it runs on the context of who
-/// asked first, with empty extensions, and goes on when that one is cancelled; when nobody waits for
-/// it any more it is cancelled. A `weft::deadline` in a request's extensions ends that one's wait.
+/// asked first, with empty extensions, and goes on when that one is cancelled; when nobody waits
+/// for it any more it is cancelled. A `weft::deadline` in a request's extensions ends that one's
+/// wait.
 /// **Time.** `answer::ttl` of a kept answer is what is left of it, `answer::from` says that it was
 /// kept. A question in the background that fails leaves the stale answer in place, and is asked
 /// again after failure_ttl at the earliest.

@@ -19,8 +19,8 @@ namespace weft::dns {
 struct happy_eyeballs_options {
     /// How long an attempt may be silent before the next address is tried beside it (RFC 8305 5).
     clock::duration attempt_delay = std::chrono::milliseconds(250);
-    /// How long the addresses of the family that is not preferred wait for those that are, when they
-    /// come first (RFC 8305 3).
+    /// How long the addresses of the family that is not preferred wait for those that are, when
+    /// they come first (RFC 8305 3).
     clock::duration resolution_delay = std::chrono::milliseconds(50);
     /// For one address. Zero: as long as the connector below tries.
     clock::duration address_timeout = std::chrono::seconds(10);
@@ -53,7 +53,8 @@ awaitable<io::stream> connect_happily(std::shared_ptr<const happy_settings> sett
 /// A layer around a connector that resolves the host and connects to the address that answers first
 /// (RFC 8305, "Happy Eyeballs" version 2):
 ///
-///     net::connector connect = dns::happy_eyeballs(names) >> net::tcp::connector();
+///     net::connector connect = dns::happy_eyeballs(dns::default_resolver()) >>
+///                              net::tcp::connector();
 ///     io::stream s = co_await connect.serve(net::connect_request("example.org", 443));
 ///
 /// IPv6 and IPv4 addresses are asked for at the same time. Connecting begins with the first IPv6

@@ -35,9 +35,9 @@ override_entry parse_override(std::string_view text);
 ///         dns::parse_override("shop.test:443:192.0.2.8,[2001:db8::8]"),
 ///     }) >> dns::default_resolver();
 ///
-/// Names are compared without regard to case. A name goes before `*`, then an entry with
-/// a port before one without, then an earlier one before a later. A name that has an entry, but none of the
-/// family that is asked for, has no address (no_data): nobody else is asked. Copies share the
+/// Names are compared without regard to case. A name goes before `*`, then an entry with a port
+/// before one without, then an earlier one before a later. A name that has an entry, but none of
+/// the family that is asked for, has no address (no_data): nobody else is asked. Copies share the
 /// entries, which do not change.
 class overrides : public pipeable {
   public:

@@ -1,0 +1,7 @@
+#pragma once
+
+#include <weft/dns/answer.hpp>
+
+struct names_dns_answer : names {
+    using names::names;
+};
