@@ -15,11 +15,14 @@ _weft() {
         return
         ;;
     --bind) words="127.0.0.1:8080 0.0.0.0:8080 [::1]:8080" ;;
+    --type) words="A AAAA" ;;
+    --server) return ;;
     -X | --request) words="GET HEAD POST PUT PATCH DELETE OPTIONS" ;;
     -H | --header | --data-raw | --threads | --max-body | -m | --max-time | --connect-timeout) return ;;
     *)
         case ${COMP_WORDS[1]}:$COMP_CWORD in
-        *:1) words="serve send --help --version" ;;
+        *:1) words="serve send resolve --help --version" ;;
+        resolve:*) words="--type --system --cares --server --help" ;;
         serve:2) words="http-test echo discard" ;;
         serve:*) words="--bind --threads --max-body --watchdog --help" ;;
         send:*) words="-X --request -I --head -H --header -d --data --data-raw --data-binary -o --output -i

@@ -311,4 +311,58 @@ class weft_serve(unittest.TestCase):
         at.stop()
 
 
+class weft_resolve(unittest.TestCase):
+    def resolve(self, *arguments):
+        run = subprocess.run([WEFT, 'resolve', *arguments], capture_output=True, text=True, timeout=30, check=False)
+        return run.returncode, run.stdout, run.stderr
+
+    def test_what_needs_no_name_server(self):
+        table = [
+            (['localhost'], '::1\t-\tspecial\n127.0.0.1\t-\tspecial\n'),
+            (['localhost', '--type', 'A'], '127.0.0.1\t-\tspecial\n'),
+            (['--type', 'AAAA', 'localhost', '--cares'], '::1\t-\tspecial\n'),
+            (['192.0.2.7', '--system'], '192.0.2.7\t-\tliteral\n'),
+        ]
+        for arguments, out in table:
+            with self.subTest(arguments):
+                status, stdout, stderr = self.resolve(*arguments)
+                if 'built without c-ares' in stderr:
+                    continue
+                self.assertEqual((status, stdout, stderr), (0, out, ''))
+
+    def test_a_name_server_is_asked_and_tells_the_time_to_live(self):
+        server_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server_socket.bind(('127.0.0.1', 0))
+
+        def answer():
+            query, peer = server_socket.recvfrom(2048)
+            end = query.index(b'\0', 12) + 5
+            record = b'\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc0\0\2\x09'
+            server_socket.sendto(query[:2] + b'\x85\x80\0\1\0\1\0\0\0\0' + query[12:end] + record, peer)
+
+        threading.Thread(target=answer, daemon=True).start()
+        port = server_socket.getsockname()[1]
+        status, stdout, stderr = self.resolve('shop.test', '--type', 'A', '--server', f'127.0.0.1:{port}')
+        if 'built without c-ares' not in stderr:
+            self.assertEqual((status, stdout, stderr), (0, '192.0.2.9\t300\tserver\n', ''))
+
+    def test_every_error_is_one_line_and_a_status(self):
+        table = [
+            (['shop.invalid'], 1, 'there is no such host'),
+            (['127.0.0.1', '--type', 'AAAA'], 1, 'the host has no IPv6 address'),
+            (['a b'], 1, 'this cannot be the name of a host'),
+            ([], 2, 'say what to resolve'),
+            (['a', 'b'], 2, "unexpected argument 'b'"),
+            (['a', '--type', 'MX'], 2, 'A or AAAA'),
+            (['a', '--system', '--cares'], 2, 'either'),
+            (['a', '--server', 'x'], 2, 'x'),
+        ]
+        for arguments, wanted, err in table:
+            with self.subTest(arguments):
+                status, stdout, stderr = self.resolve(*arguments)
+                self.assertEqual((status, stdout), (wanted, ''))
+                self.assertIn(err, stderr)
+                self.assertEqual(stderr.count('\n'), 1)
+
+
 summary.run()

@@ -29,11 +29,15 @@ class CliWords(unittest.TestCase):
         with open(man_page, encoding='utf-8') as page:
             known = options_in(page.read().replace('\\-', '-'))
         wanted = options_in(help_of('--help')) | options_in(help_of('serve', '--help')) | options_in(help_of('send', '--help'))
+        wanted |= options_in(help_of('resolve', '--help'))
         self.assertGreater(len(wanted), 10)
         self.assertEqual(wanted - known, {'--help'} - known)
 
     def test_the_completion_offers_every_option_of_send(self):
         self.assertEqual(options_in(help_of('send', '--help')) - set(complete('weft', 'send')), set())
+
+    def test_the_completion_offers_every_option_of_resolve(self):
+        self.assertEqual(options_in(help_of('resolve', '--help')) - set(complete('weft', 'resolve')), set())
 
     def test_the_completion_offers_every_option_of_serve(self):
         self.assertEqual(options_in(help_of('serve', '--help')) - set(complete('weft', 'serve', 'echo')), set())

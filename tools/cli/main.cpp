@@ -1,6 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// The weft command: `weft serve` and `weft send`.
+// The weft command: `weft serve`, `weft send` and `weft resolve`.
 
 #include "commands.hpp"
 
@@ -17,6 +17,8 @@ constexpr std::string_view usage =
     "      serves until SIGINT or SIGTERM; `weft serve --help` lists the routes\n"
     "  weft send [METHOD] URL [OPTIONS]\n"
     "      sends one HTTP request, with curl's options; `weft send --help` lists them\n"
+    "  weft resolve NAME [--type A|AAAA] [--system|--cares] [--server ADDRESS[:PORT]]\n"
+    "      prints the addresses of a name\n"
     "  weft --version\n";
 
 }  // namespace
@@ -31,6 +33,7 @@ int main(int argc, char** argv) {
     const auto rest = arguments.subspan(1);
     if (command == "serve") return weft::cli::serve(rest);
     if (command == "send") return weft::cli::send(rest);
+    if (command == "resolve") return weft::cli::resolve(rest);
     if (command == "--version") {
         std::puts("weft " WEFT_VERSION);  // set by meson.build
         return 0;
