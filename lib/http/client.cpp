@@ -109,9 +109,9 @@ class securing : public pipeable {
 };
 
 pool make_pool(net::connector connector, const client_options& options) {
-    return pool(
-        handshake(options) >> noting() >> weft::timeout(options.connect_timeout) >> connector,
-        options);
+    return pool(handshake(options) >> securing(options) >> noting() >>
+                    weft::timeout(options.connect_timeout) >> connector,
+                options);
 }
 
 std::shared_ptr<client::state> make_state(pool p, std::string names) {

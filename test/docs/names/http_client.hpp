@@ -1,3 +1,5 @@
 #pragma once
 
+#include <weft/http/layer/retry.hpp>
+
 // compile only: http::client client;
