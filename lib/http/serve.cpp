@@ -1,9 +1,12 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include <weft/core/observe.hpp>
 #include <weft/http/serve.hpp>
+#include <weft/tls/acceptor.hpp>
 
 #include <fmt/core.h>
 
 #include <cstdio>
+#include <exception>
 #include <utility>
 
 namespace weft::http::detail {
@@ -24,13 +27,42 @@ net::serve_options transport_of(serve_options& options) {
     return transport;
 }
 
+/// An HTTP server behind TLS. Who cannot shake hands is nobody's failure here: the internet is full
+/// of them.
+struct secure_server {
+    tls::server_config config;
+    observer observe;
+    server made;
+
+    awaitable<void> serve(io::stream connection) const {
+        extensions told = connection.extensions().fork();
+        if (observe) told.insert(observe);
+        io::stream inside;
+        std::exception_ptr thrown;
+        try {
+            inside = co_await tls::accept(std::move(connection), config);
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        if (thrown) {
+            const failure f = failure::from(thrown);
+            if (f.kind() == failure_kind::cancelled) std::rethrow_exception(thrown);
+            log(told, severity::debug, "a TLS handshake failed", {{"error", f.what()}});
+            co_return;
+        }
+        co_await made.serve(std::move(inside));
+    }
+};
+
 net::detail::core_factory core_of(app_factory make, const serve_options& options) {
     server_options limits = options.http;
     if (!limits.on_failure)
         limits.on_failure = options.on_failure ? options.on_failure : std::function(tell_stderr);
-    return [make = std::move(make), limits] {
+    return [make = std::move(make), limits, tls = options.tls] {
         server made(make(), limits);
-        return net::detail::core_service{made, [made] { made.drain(); }};
+        any_service<io::stream, void> whole(made);
+        if (tls) whole = any_service<io::stream, void>(secure_server{*tls, limits.observe, made});
+        return net::detail::core_service{std::move(whole), [made] { made.drain(); }};
     };
 }
 

@@ -22,3 +22,8 @@ std::string to_string(const info& i) {
 }
 
 }  // namespace weft::tls
+
+fmt::format_context::iterator fmt::formatter<weft::tls::info>::format(
+    const weft::tls::info& i, fmt::format_context& out) const {
+    return fmt::format_to(out.out(), "{}", weft::tls::to_string(i));
+}

@@ -1,9 +1,15 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "commands.hpp"
+#include "exchange_report.hpp"
 #include "progress_bar.hpp"
 #include "send_arguments.hpp"
 #include <weft/core/failure.hpp>
+#include <weft/dns/connector.hpp>
+#include <weft/dns/default_resolver.hpp>
+#include <weft/dns/overrides.hpp>
 #include <weft/http/client.hpp>
+#include <weft/http/layer/decompress.hpp>
+#include <weft/http/layer/redirect.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/run.hpp>
 #include <weft/runtime/with_deadline.hpp>
@@ -38,8 +44,15 @@ std::string status_line(const http::response& r) {
     return fmt::format("{} {} {}", to_string(r.version()), r.status().code(), r.reason());
 }
 
-/// What -v shows: the head as it goes over the wire.
-void show_request(const http::request& r, std::string_view target) {
+/// " HTTP/1.1", or nothing where only the TLS handshake will say.
+std::string_view version_of(const send_arguments& a) {
+    if (a.protocol == http::protocol::http_2) return " HTTP/2";
+    if (a.protocol == http::protocol::http_1_1 || !a.url.starts_with("https:")) return " HTTP/1.1";
+    return {};
+}
+
+/// What -v shows: the head as HTTP/1.1 writes it.
+void show_request(const http::request& r, std::string_view target, std::string_view version) {
     const auto size = r.body().size();
     std::string framing;
     if (!size)
@@ -47,7 +60,7 @@ void show_request(const http::request& r, std::string_view target) {
     else if (*size > 0 || r.method() == http::method::post || r.method() == http::method::put ||
              r.method() == http::method::patch)
         framing = fmt::format("> Content-Length: {}\n", *size);
-    fmt::print(stderr, "> {} {} HTTP/1.1\n{}{}>\n", r.method().text(), target,
+    fmt::print(stderr, "> {} {}{}\n{}{}>\n", r.method().text(), target, version,
                fields_of(r.headers(), "> ", "\n"), framing);
 }
 
@@ -55,8 +68,9 @@ void show_request(const http::request& r, std::string_view target) {
 http::request request_of(const send_arguments& a) {
     http::request r(http::method(a.method), a.url);
     if (const auto parsed = boost::urls::parse_uri(a.url); parsed && parsed->has_authority()) {
+        const std::string_view usual = parsed->scheme() == "https" ? "443" : "80";
         const auto host =
-            parsed->port() == "80" ? parsed->encoded_host() : parsed->encoded_host_and_port();
+            parsed->port() == usual ? parsed->encoded_host() : parsed->encoded_host_and_port();
         if (!host.empty()) r.headers().add(http::field::host, std::string_view(host));
     }
     r.headers().add(http::field::user_agent, "weft/" WEFT_VERSION);
@@ -89,15 +103,56 @@ std::string target_of(const send_arguments& a) {
                                                      : std::string(target);
 }
 
-awaitable<int> exchange(const send_arguments& a, http::request request) {
+std::optional<tls::client_config> tls_of(const send_arguments& a) {
+    if (!a.insecure && a.roots.empty() && a.certificate.empty()) return std::nullopt;
+    tls::client_options options;
+    if (a.insecure) options.verify = tls::verify::dangerously_none;
+    try {
+        if (!a.roots.empty()) options.roots = tls::certificate::all_from_file(a.roots);
+        if (!a.certificate.empty())
+            options.identity =
+                tls::identity::from_files(a.certificate, a.key.empty() ? a.certificate : a.key);
+        return tls::client_config(std::move(options));
+    } catch (const failure& f) {
+        throw usage_error{f.what(), bad_certificate};
+    }
+}
+
+http::client client_of(const send_arguments& a) {
     http::client_options options;
     options.user_agent.clear();  // request_of has it
+    options.protocol = a.protocol;
+    options.tls = tls_of(a);
     if (a.connect_timeout) options.connect_timeout = *a.connect_timeout;
     // As long as it takes: --max-time is the limit.
     options.response_timeout = options.body_timeout = options.write_timeout =
-        std::chrono::hours(24 * 365);
-    http::client client(options);
-    if (a.verbose) show_request(request, target_of(a));
+        options.queue_timeout = std::chrono::hours(24 * 365);
+    dns::connector_options to;
+    to.names = dns::default_resolver();
+    if (!a.addresses.empty()) to.names = dns::overrides(a.addresses) >> to.names;
+    http::client client(dns::connector(std::move(to)), std::move(options));
+    if (a.compressed) client = client.with(http::decompress());
+    if (a.follow) client = client.with(http::follow_redirects({.max = a.max_redirects}));
+    return client;
+}
+
+/// The end of -v and -w.
+void report(const send_arguments& a, const http::response& r, std::chrono::nanoseconds total,
+            std::uint64_t received) {
+    const exchange_report all(r, a.url, total, received);
+    if (a.verbose) fmt::print(stderr, "{}* {}\n", all.connection(), all.times());
+    if (!a.write_out.empty()) {
+        fmt::print("{}", all.write_out(a.write_out));
+        std::fflush(stdout);
+    }
+}
+
+awaitable<int> exchange(const send_arguments& a, const http::client& client,
+                        http::request request) {
+    const auto executor = co_await boost::asio::this_coro::executor;
+    const clock& time = context_info::of(executor).clock();
+    const auto begun = time.now();
+    if (a.verbose) show_request(request, target_of(a), version_of(a));
     http::response r = co_await client.serve(std::move(request));
     if (a.verbose)
         fmt::print(stderr, "< {}\n{}<\n", status_line(r), fields_of(r.headers(), "< ", "\n"));
@@ -105,6 +160,7 @@ awaitable<int> exchange(const send_arguments& a, http::request request) {
         if (a.complains())
             fmt::print(stderr, "weft send: the server answered {} {}\n", r.status().code(),
                        r.reason());
+        report(a, r, time.now() - begun, 0);
         co_return exit_status::http_error;
     }
     std::FILE* out = stdout;
@@ -122,12 +178,11 @@ awaitable<int> exchange(const send_arguments& a, http::request request) {
     }
     if (a.include)
         fmt::print(out, "{}\r\n{}\r\n", status_line(r), fields_of(r.headers(), "", "\r\n"));
-    const auto executor = co_await boost::asio::this_coro::executor;
     bool written = true;
+    std::uint64_t done = 0;
     {
         progress_bar bar(opened && !a.silent && ::isatty(STDERR_FILENO) != 0, r.body().size(),
-                         context_info::of(executor).clock());
-        std::uint64_t done = 0;
+                         time);
         while (written) {
             std::optional<bytes> chunk = co_await r.body().next();
             if (!chunk) break;
@@ -136,7 +191,10 @@ awaitable<int> exchange(const send_arguments& a, http::request request) {
             bar.at(done);
         }
     }
-    if (written && std::fflush(out) == 0) co_return exit_status::ok;
+    if (written && std::fflush(out) == 0) {
+        report(a, r, time.now() - begun, done);
+        co_return exit_status::ok;
+    }
     if (a.complains()) fmt::print(stderr, "weft send: cannot write the body\n");
     co_return exit_status::write_error;
 }
@@ -149,8 +207,12 @@ int status_of(const failure& f) {
             return bad_url;
         case failure_kind::unavailable:
             return f.delivered() == delivery::not_sent ? cannot_connect : receive_error;
+        case failure_kind::authentication:
+            return not_verified;
+        case failure_kind::rejected:
+            return too_many_redirects;
         case failure_kind::protocol:
-            return receive_error;
+            return f.delivered() == delivery::not_sent ? handshake_failed : receive_error;
         case failure_kind::cancelled:
             return interrupted;
         default:
@@ -158,10 +220,10 @@ int status_of(const failure& f) {
     }
 }
 
-awaitable<int> send_all(const send_arguments& a, http::request request) {
+awaitable<int> send_all(const send_arguments& a, http::client client, http::request request) {
     std::exception_ptr thrown;
     try {
-        awaitable<int> whole = exchange(a, std::move(request));
+        awaitable<int> whole = exchange(a, client, std::move(request));
         if (!a.max_time) co_return co_await std::move(whole);
         co_return co_await with_deadline(*a.max_time, std::move(whole));
     } catch (...) {
@@ -186,7 +248,7 @@ int send(std::span<char*> arguments) {
             std::fwrite(send_usage.data(), 1, send_usage.size(), stdout);
             return ok;
         }
-        return weft::run(send_all(wanted, request_of(wanted)));
+        return weft::run(send_all(wanted, client_of(wanted), request_of(wanted)));
     } catch (const usage_error& e) {
         fmt::print(stderr, "weft send: {}\n", e.why);
         return e.status;

@@ -27,16 +27,39 @@ const std::string_view send_usage =
     "      --data-binary DATA   a body as it is, of no type; @FILE, @-\n"
     "  -o, --output FILE        writes the body to FILE, with a progress bar on a terminal\n"
     "  -i, --include            shows the response's head before the body\n"
-    "  -v, --verbose            shows both heads on standard error\n"
+    "  -v, --verbose            shows both heads on standard error, the addresses that were "
+    "tried,\n"
+    "                           the TLS handshake, and where the time went\n"
+    "  -w, --write-out FORMAT   prints this at the end: %{http_code}, %{http_version}, "
+    "%{time_total},\n"
+    "                           %{time_namelookup}, %{time_connect}, %{time_appconnect},\n"
+    "                           %{time_starttransfer}, %{remote_ip}, %{remote_port},\n"
+    "                           %{size_download}, %{num_redirects}, %{url_effective},\n"
+    "                           %{content_type}, %%, \\n, \\r, \\t\n"
     "  -s, --silent             no progress bar, no error message\n"
     "  -S, --show-error         error messages nevertheless\n"
     "  -f, --fail               status 22 and no body when the response is 400 or more\n"
     "  -m, --max-time SECONDS   for everything; no limit by default\n"
     "      --connect-timeout SECONDS\n"
     "                           10 by default\n"
+    "  -L, --location           follows redirects, of which there may be\n"
+    "      --max-redirs N       20 by default\n"
+    "      --compressed         asks for gzip, deflate, br or zstd, and unpacks them\n"
+    "      --http1.1            speaks HTTP/1.1\n"
+    "      --http2              HTTP/2 where TLS agrees on it: the default\n"
+    "      --http2-prior-knowledge\n"
+    "                           HTTP/2 without asking, also on clear text\n"
+    "  -k, --insecure           believes every server\n"
+    "      --cacert FILE        believes these roots (PEM), and not the system's\n"
+    "  -E, --cert FILE          shows the server this certificate (PEM, with its chain)\n"
+    "      --key FILE           its key; where it is missing, in the file of --cert\n"
+    "      --resolve HOST:PORT:ADDRESS[,ADDRESS]...\n"
+    "                           the addresses of a name; PORT may be *\n"
     "Exit status: 0 when a response came (with -f: below 400), else 2 wrong usage, 3 wrong URL,\n"
     "7 cannot connect, 22 as said for -f, 23 cannot write, 26 cannot read, 28 timeout,\n"
-    "56 the connection or the response broke, 130 interrupted, 1 anything else.\n";
+    "35 the TLS handshake failed, 47 too many redirects, 56 the connection or the response broke,\n"
+    "58 --cert, --key or --cacert cannot be used, 60 the server is not who it should be,\n"
+    "130 interrupted, 1 anything else.\n";
 
 namespace {
 
@@ -54,6 +77,12 @@ constexpr std::array options{
     option{'v', "verbose", false},    option{'s', "silent", false},
     option{'S', "show-error", false}, option{'f', "fail", false},
     option{'m', "max-time", true},    option{0, "connect-timeout", true},
+    option{'L', "location", false},   option{0, "max-redirs", true},
+    option{0, "compressed", false},   option{0, "http1.1", false},
+    option{0, "http2", false},        option{0, "http2-prior-knowledge", false},
+    option{'k', "insecure", false},   option{0, "cacert", true},
+    option{'E', "cert", true},        option{0, "key", true},
+    option{0, "resolve", true},       option{'w', "write-out", true},
     option{'h', "help", false},
 };
 
@@ -121,6 +150,42 @@ void head_only(send_arguments& a) {
     a.include = true;
 }
 
+unsigned redirects(std::string_view text) {
+    unsigned n = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (ec != std::errc() || end != text.data() + text.size())
+        throw usage_error{fmt::format("--max-redirs takes a number, not '{}'", text)};
+    return n;
+}
+
+/// To whom, how and as whom.
+void apply_connection(send_arguments& a, std::string_view name, std::string_view value) {
+    if (name == "location")
+        a.follow = true;
+    else if (name == "max-redirs")
+        a.max_redirects = redirects(value);
+    else if (name == "compressed")
+        a.compressed = true;
+    else if (name == "http1.1")
+        a.protocol = http::protocol::http_1_1;
+    else if (name == "http2")
+        a.protocol = http::protocol::automatic;
+    else if (name == "http2-prior-knowledge")
+        a.protocol = http::protocol::http_2;
+    else if (name == "insecure")
+        a.insecure = true;
+    else if (name == "cacert")
+        a.roots = value;
+    else if (name == "cert")
+        a.certificate = value;
+    else if (name == "key")
+        a.key = value;
+    else if (name == "resolve")
+        a.addresses.push_back(dns::parse_override(value));
+    else
+        a.write_out = value;
+}
+
 void apply(send_arguments& a, std::string_view name, std::string_view value) {
     if (name == "request")
         a.method = value;
@@ -150,8 +215,10 @@ void apply(send_arguments& a, std::string_view name, std::string_view value) {
         a.help = true;
     else if (name == "max-time")
         a.max_time = seconds(name, value);
-    else
+    else if (name == "connect-timeout")
         a.connect_timeout = seconds(name, value);
+    else
+        apply_connection(a, name, value);
 }
 
 /// A first word in capitals is the method: `weft send PUT host/x`.
@@ -198,6 +265,8 @@ send_arguments parse_send(std::span<char*> arguments) {
     }
     if (a.help) return a;
     if (a.url.empty()) throw usage_error{"say which URL"};
+    if (a.certificate.empty() && !a.key.empty())
+        throw usage_error{"--key is of no use without --cert"};
     if (a.url.find("://") == a.url.npos) a.url.insert(0, "http://");
     a.url.erase(std::min(a.url.find('#'), a.url.size()));
     if (a.method.empty()) a.method = a.has_body() ? "POST" : "GET";

@@ -1,6 +1,9 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <weft/dns/overrides.hpp>
+#include <weft/http/client_options.hpp>
+
 #include <chrono>
 #include <optional>
 #include <span>
@@ -22,7 +25,11 @@ enum exit_status : int {
     write_error = 23,
     read_error = 26,
     timed_out = 28,
+    handshake_failed = 35,
+    too_many_redirects = 47,
     receive_error = 56,
+    bad_certificate = 58,
+    not_verified = 60,
     interrupted = 130
 };
 
@@ -44,6 +51,16 @@ struct send_arguments {
     bool show_error = false;
     bool fail = false;
     bool help = false;
+    bool follow = false;
+    unsigned max_redirects = 20;
+    bool compressed = false;
+    http::protocol protocol = http::protocol::automatic;
+    bool insecure = false;
+    std::string roots;        // --cacert
+    std::string certificate;  // -E
+    std::string key;
+    std::vector<dns::override_entry> addresses;  // --resolve
+    std::string write_out;
     std::optional<std::chrono::milliseconds> max_time;
     std::optional<std::chrono::milliseconds> connect_timeout;
 

@@ -7,7 +7,11 @@
 #include <weft/net/serve.hpp>
 #include <weft/runtime/runtime.hpp>
 #include <weft/runtime/watchdog.hpp>
+#include <weft/tls/acceptor.hpp>
+#include <weft/tls/alpn.hpp>
+#include <weft/tls/development_ca.hpp>
 
+#include <boost/asio/ip/address.hpp>
 #include <fmt/core.h>
 
 #include <charconv>
@@ -18,6 +22,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace weft::cli {
 
@@ -32,6 +38,12 @@ constexpr std::string_view usage =
     "  --bind HOST:PORT   an IP address, * or localhost; port 0: the system chooses one\n"
     "  --threads N        one event loop and one listener each; 1 by default\n"
     "  --max-body BYTES   http-test answers 413 to a larger body; 16 GiB by default\n"
+    "  --tls-cert FILE    TLS with this chain of certificates (PEM) ...\n"
+    "  --tls-key FILE     ... and its key\n"
+    "  --tls-self-signed  TLS with a certificate made for this run: localhost, 127.0.0.1, ::1 and "
+    "the\n"
+    "                     address of --bind; its fingerprint is printed on stderr\n"
+    "  --http1, --http2   http-test speaks only this one; both by default\n"
     "  --watchdog         says on stderr who holds an event loop up, and at the end how late they "
     "were\n"
     "Serves until SIGINT or SIGTERM, then lets requests be finished for at most 10 s (echo and\n"
@@ -44,6 +56,11 @@ struct serve_arguments {
     /// More than a server's default, because no route ever holds a body.
     std::uint64_t max_body = std::uint64_t{16} * 1024 * 1024 * 1024;
     bool watchdog = false;
+    std::string certificate;
+    std::string key;
+    bool self_signed = false;
+    bool http_1 = false;
+    bool http_2 = false;
 };
 
 int wrong(std::string_view why) {
@@ -56,11 +73,47 @@ void print_address(const net::endpoint& at) {
     std::fflush(stdout);
 }
 
+/// Who the server is; nothing for clear text. Throws failure for files that cannot be used.
+std::optional<tls::server_config> tls_of(const serve_arguments& a) {
+    tls::server_options options;
+    if (!a.certificate.empty()) {
+        options.identities = {tls::identity::from_files(a.certificate, a.key)};
+    } else if (a.self_signed) {
+        std::vector<std::string> names{"localhost", "127.0.0.1", "::1"};
+        const std::string host(a.bind.substr(0, a.bind.rfind(':')));
+        boost::system::error_code ec;
+        const auto address = boost::asio::ip::make_address(host, ec);
+        if (!ec && !address.is_unspecified() && !address.is_loopback())
+            names.push_back(address.to_string());
+        options.identities = {tls::development_ca().server(std::move(names))};
+        fmt::print(stderr, "a certificate for this run, sha256 {}\n",
+                   options.identities.front().certificate().fingerprint());
+    } else {
+        return std::nullopt;
+    }
+    if (a.what == "http-test") {
+        if (!a.http_1) options.alpn.emplace_back(tls::alpn::h2);
+        if (!a.http_2) options.alpn.emplace_back(tls::alpn::http_1_1);
+    }
+    return tls::server_config(std::move(options));
+}
+
+awaitable<void> serve_streams(const serve_arguments& arguments, net::serve_options options,
+                              std::optional<tls::server_config> tls,
+                              awaitable<void> (*what)(io::stream)) {
+    if (tls) return net::serve(arguments.bind, tls::acceptor(*tls) >> what, std::move(options));
+    return net::serve(arguments.bind, what, std::move(options));
+}
+
 awaitable<void> server(const serve_arguments& arguments) {
+    std::optional<tls::server_config> tls = tls_of(arguments);
     if (arguments.what == "http-test") {
         http::serve_options options;
         options.on_listening = print_address;
         options.http.max_body = arguments.max_body;
+        options.http.speak_http1 = !arguments.http_2;
+        options.http.speak_http2 = !arguments.http_1;
+        options.tls = std::move(tls);
         return http::serve(arguments.bind, http_test, std::move(options));
     }
     net::serve_options options;
@@ -71,8 +124,8 @@ awaitable<void> server(const serve_arguments& arguments) {
         if (f.kind() != failure_kind::unavailable && f.kind() != failure_kind::cancelled)
             fmt::print(stderr, "weft: a connection failed: {}\n", f.what());
     };
-    if (arguments.what == "echo") return net::serve(arguments.bind, echo, std::move(options));
-    return net::serve(arguments.bind, discard, std::move(options));
+    return serve_streams(arguments, std::move(options), std::move(tls),
+                         arguments.what == "echo" ? echo : discard);
 }
 
 template <class Number>
@@ -123,6 +176,16 @@ int serve(std::span<char*> arguments) {
             return 0;
         } else if (a == "--watchdog") {
             wanted.watchdog = true;
+        } else if (a == "--tls-cert") {
+            wanted.certificate = value();
+        } else if (a == "--tls-key") {
+            wanted.key = value();
+        } else if (a == "--tls-self-signed") {
+            wanted.self_signed = true;
+        } else if (a == "--http1") {
+            wanted.http_1 = true;
+        } else if (a == "--http2") {
+            wanted.http_2 = true;
         } else if (a.starts_with("-") || !wanted.what.empty()) {
             return wrong(fmt::format("unexpected argument '{}'", a));
         } else {
@@ -132,6 +195,11 @@ int serve(std::span<char*> arguments) {
     if (wanted.what != "http-test" && wanted.what != "echo" && wanted.what != "discard")
         return wrong("say what to serve: http-test, echo or discard");
     if (wanted.bind.empty()) return wrong("say where: --bind HOST:PORT");
+    if (wanted.certificate.empty() != wanted.key.empty())
+        return wrong("--tls-cert and --tls-key go together");
+    if (wanted.self_signed && !wanted.key.empty())
+        return wrong("--tls-self-signed makes its own certificate: leave --tls-cert out");
+    if (wanted.http_1 && wanted.http_2) return wrong("--http1 and --http2: choose one, or none");
     runtime::options options;
     options.threads = wanted.threads;
     runtime cores(options);
@@ -140,7 +208,12 @@ int serve(std::span<char*> arguments) {
         dog.emplace(watching());
         dog->watch(cores);
     }
-    const int status = cores.run(server(wanted));
+    int status = 0;
+    try {
+        status = cores.run(server(wanted));
+    } catch (const failure& f) {  // a certificate that cannot be used
+        return wrong(f.what());
+    }
     if (dog) print_lateness(*dog);
     return status;
 }

@@ -7,11 +7,13 @@
 #include <weft/http/server.hpp>
 #include <weft/net/endpoint.hpp>
 #include <weft/net/serve.hpp>
+#include <weft/tls/server_config.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -37,6 +39,10 @@ struct serve_options {
     net::socket_options socket = {};
     /// Of a Unix socket with a path: who may connect.
     net::socket_file_options file = {};
+    /// TLS in front of HTTP; unset: clear text. What its `alpn` names is spoken, HTTP/1.1 when that
+    /// is empty: {"h2", "http/1.1"} is what browsers want. A handshake that fails is the client's
+    /// affair: it is told to http.observe (debug), and not to on_failure.
+    std::optional<tls::server_config> tls = {};
     /// The limits of HTTP, and its observer.
     server_options http = {};
 };
@@ -64,6 +70,8 @@ app_factory each_core(App app) {
 ///     return weft::runtime{{.threads = 8}}.run(http::serve("0.0.0.0:8080", per_core(make_app)));
 ///     asio::co_spawn(pool, http::serve("127.0.0.1:0", app, {.on_listening = print}),
 ///                    asio::bind_cancellation_slot(stop.slot(), handler));
+///
+/// HTTP/1.1 and HTTP/2, the latter by prior knowledge; over TLS (serve_options::tls) by ALPN.
 ///
 /// On a weft::runtime each core listens for itself (SO_REUSEPORT) and a connection stays on the
 /// core that accepted it; `app` is then shared by the cores, unless it is a per_core. On any other

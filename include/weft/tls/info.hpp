@@ -39,9 +39,7 @@ std::string to_string(const info& i);
 }  // namespace weft::tls
 
 template <>
-struct fmt::formatter<weft::tls::info> : fmt::formatter<std::string_view> {
-    template <class Context>
-    auto format(const weft::tls::info& i, Context& context) const {
-        return fmt::formatter<std::string_view>::format(weft::tls::to_string(i), context);
-    }
+struct fmt::formatter<weft::tls::info> {
+    static constexpr auto parse(fmt::format_parse_context& in) { return in.begin(); }
+    fmt::format_context::iterator format(const weft::tls::info& i, fmt::format_context& out) const;
 };
