@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
 // One client for many requests: how many connections a hundred requests take, where the time of
-// one goes, and what a retry with a budget does about a service that stumbles. In virtual time, over
+// one goes, and what a retry with a budget does about a service that stumbles. In virtual time, on
 // a network in memory; with `http::client client;` it is the same over TCP.
 
 #include <weft/http/layer/retry.hpp>

@@ -7,6 +7,7 @@
 #include <weft/core/failure.hpp>
 #include <weft/dns/connector.hpp>
 #include <weft/http/client.hpp>
+#include <weft/http/layer/retry.hpp>
 #include <weft/layer/timeout.hpp>
 #include <weft/net/connect_attempts.hpp>
 #include <weft/runtime/context.hpp>
@@ -114,12 +115,26 @@ pool make_pool(net::connector connector, const client_options& options) {
                 options);
 }
 
+using transport_of_client = any_service<request, response>;
+
 std::shared_ptr<client::state> make_state(pool p, std::string names) {
     auto made = std::make_shared<client::state>();
     made->pool = p;
-    made->transport = any_service<request, response>(std::move(p));
+    made->transport = transport_of_client(std::move(p));
     made->names = "pool -> http handshake" + std::move(names);
     return made;
+}
+
+/// The layers that options ask for, the innermost first.
+void add_layers(client::state& s, const client_options& options) {
+    const auto around = [&](auto layer, std::string_view name) {
+        s.transport = transport_of_client(std::move(layer) >> s.transport);
+        s.names.insert(0, std::string(name) + " -> ");
+    };
+    if (options.decompress) around(decompress(*options.decompress), "decompress");
+    if (options.cookies) around(cookies(*options.cookies), "cookies");
+    if (options.retry) around(retry(*options.retry), "retry");
+    if (options.redirects) around(follow_redirects(*options.redirects), "redirects");
 }
 
 }  // namespace
@@ -148,14 +163,17 @@ client::client(client_options options)
 
 client::client(net::connector connector, client_options options, std::string names)
     : state_(make_state(make_pool(std::move(connector), options),
-                        " -> tls -> connect timeout -> " + std::move(names))) {}
+                        " -> tls -> connect timeout -> " + std::move(names))) {
+    add_layers(*state_, options);
+}
 
 client::client(any_service<http::request, response> transport, client_options options,
                std::string names)
     : state_(std::make_shared<state>()) {
-    state_->transport = any_service<http::request, response>(
-        direct{std::move(transport), std::move(options.user_agent)});
+    state_->transport =
+        any_service<http::request, response>(direct{std::move(transport), options.user_agent});
     state_->names = std::move(names);
+    add_layers(*state_, options);
 }
 
 client::client(http::pool pool) : state_(make_state(std::move(pool), "")) {}

@@ -92,10 +92,11 @@ void note_waiting(const extensions& of, const pool_opening* opened, clock::durat
 awaitable<std::optional<response>> exchange_on(pool_lease* lease, request* r,
                                                std::optional<clock::duration> waited,
                                                std::optional<request>* again) {
-    if (!lease->begin()) co_return std::nullopt;
+    const std::shared_ptr<pooled> on = lease->begin();
+    if (!on) co_return std::nullopt;
     if (waited) note_waiting(r->extensions(), lease->opened_by().get(), *waited);
     if (again && lease->reused()) *again = r->replay();
-    std::optional<response> answer = co_await lease->driver().exchange(std::move(*r));
+    std::optional<response> answer = co_await on->driver->exchange(std::move(*r));
     co_return answer;
 }
 

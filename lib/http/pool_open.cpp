@@ -174,7 +174,7 @@ void pool_shard::close() {
             for (const auto& weak : std::exchange(openings_, {}))
                 if (auto o = weak.lock()) asio::post(o->lane, [o] { o->stop(); });
     }
-    for (const auto& c : draining) c->drain_later();
+    for (auto& c : draining) pooled::drain_later(std::move(c));
     do_all(d);
 }
 

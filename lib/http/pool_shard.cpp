@@ -47,15 +47,17 @@ pooled::pooled(std::shared_ptr<pool_shard> s, pooled_connection d)
 
 void pooled::changed() { shard->update(shared_from_this()); }
 
-void pooled::drain_later() {
-    asio::post(executor, [c = shared_from_this()] {
+void pooled::drain_later(std::shared_ptr<pooled> c) {
+    const asio::any_io_executor on = c->executor;
+    asio::post(on, [c = std::move(c)] {
         c->age.reset();
         c->driver->drain();
     });
 }
 
-void pooled::close_later() {
-    asio::post(executor, [c = shared_from_this()] {
+void pooled::close_later(std::shared_ptr<pooled> c) {
+    const asio::any_io_executor on = c->executor;
+    asio::post(on, [c = std::move(c)] {
         c->age.reset();
         c->driver->close();
     });
@@ -71,12 +73,14 @@ pooled::age_limit::age_limit(pooled& c)
       of(c) {}
 
 pool_lease::~pool_lease() {
-    if (connection_ && !begun_) connection_->shard->give_back(connection_);
+    if (!connection_) return;
+    pool_shard& shard = *connection_->shard;
+    shard.give_back(std::move(connection_));
 }
 
-bool pool_lease::begin() {
-    begun_ = connection_->shard->begin(connection_, reused_, opened_by_);
-    return begun_;
+std::shared_ptr<pooled> pool_lease::begin() {
+    if (!connection_->shard->begin(connection_, reused_, opened_by_)) return nullptr;
+    return std::move(connection_);
 }
 
 void pool_opening::stop() {
@@ -148,12 +152,14 @@ bool pool_shard::begin(const std::shared_ptr<pooled>& c, bool& reused,
     return true;
 }
 
-void pool_shard::give_back(const std::shared_ptr<pooled>& c) noexcept {
+void pool_shard::give_back(std::shared_ptr<pooled> c) noexcept {
     {
         const std::lock_guard lock(monitor);
         if (c->promised > 0) --c->promised;
     }
-    if (context.load(std::memory_order_acquire)) asio::post(c->executor, [c] { c->changed(); });
+    if (!context.load(std::memory_order_acquire)) return;
+    const asio::any_io_executor on = c->executor;
+    asio::post(on, [c = std::move(c)] { c->changed(); });
 }
 
 void pool_shard::become_idle(const std::shared_ptr<pooled>& c, deeds& d) {
@@ -253,7 +259,7 @@ void pool_shard::do_all(deeds& d) {
     d.ready.resume_all();
     for (auto& c : d.close) {
         connections_changed(-1);
-        c->close_later();
+        pooled::close_later(std::move(c));
     }
     for (auto& o : d.open) launch(o);
     if (d.idle) d.idle->driver->start_idling();

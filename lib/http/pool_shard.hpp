@@ -69,9 +69,10 @@ struct pooled final : std::enable_shared_from_this<pooled> {
 
     /// On its executor: it has changed.
     void changed();
-    /// On its executor, later: begins no exchange any more, or ends at once.
-    void drain_later();
-    void close_later();
+    /// On its executor, later: begins no exchange any more, or ends at once. Takes the reference
+    /// along, because the last one may be dropped there only.
+    static void drain_later(std::shared_ptr<pooled> c);
+    static void close_later(std::shared_ptr<pooled> c);
 
     const std::shared_ptr<pool_shard> shard;
     const pooled_connection driver;
@@ -99,11 +100,9 @@ class pool_lease {
   public:
     pool_lease() noexcept = default;
     explicit pool_lease(std::shared_ptr<pooled> c) noexcept : connection_(std::move(c)) {}
-    pool_lease(pool_lease&& other) noexcept
-        : connection_(std::move(other.connection_)), begun_(std::exchange(other.begun_, false)) {}
+    pool_lease(pool_lease&& other) noexcept : connection_(std::move(other.connection_)) {}
     pool_lease& operator=(pool_lease&& other) noexcept {
         std::swap(connection_, other.connection_);
-        std::swap(begun_, other.begun_);
         return *this;
     }
     ~pool_lease();
@@ -112,10 +111,9 @@ class pool_lease {
     [[nodiscard]] const boost::asio::any_io_executor& executor() const noexcept {
         return connection_->executor;
     }
-    [[nodiscard]] client_connection& driver() const noexcept { return *connection_->driver; }
-    /// On the executor: the exchange begins in this turn. False when the connection has ended
-    /// meanwhile.
-    bool begin();
+    /// On the executor: the exchange begins in this turn, on what is given, which is let go there
+    /// too. Null when the connection has ended meanwhile.
+    [[nodiscard]] std::shared_ptr<pooled> begin();
     /// After begin(): whether there were exchanges before.
     [[nodiscard]] bool reused() const noexcept { return reused_; }
     /// Whoever opened it, for the first exchange; else null.
@@ -126,7 +124,6 @@ class pool_lease {
   private:
     std::shared_ptr<pooled> connection_;
     std::shared_ptr<const pool_opening> opened_by_;
-    bool begun_ = false;
     bool reused_ = false;
 };
 
@@ -190,7 +187,7 @@ class pool_shard final : public weft::detail::waitable,
                std::shared_ptr<const pool_opening>& opened_by);
     void retire(const std::shared_ptr<pooled>& c);
     /// From anywhere: a lease was not used.
-    void give_back(const std::shared_ptr<pooled>& c) noexcept;
+    void give_back(std::shared_ptr<pooled> c) noexcept;
     /// On the opening's executor.
     void opened(const std::shared_ptr<pool_opening>& by, std::exception_ptr thrown,
                 pooled_connection made);

@@ -237,3 +237,38 @@ TEST_CASE("a layer around an application that is a client's transport") {
         co_await client.close();
     });
 }
+
+TEST_CASE("options put layers around the pool: redirects, retry, cookies, compressed content") {
+    testing::run([]() -> awaitable<void> {
+        int calls = 0;
+        auto app = [&](http::request r) -> awaitable<http::response> {
+            if (r.path() == "/old") {
+                http::response there = http::redirect("/new");
+                there.headers().set("Set-Cookie", "seen=1");
+                co_return there;
+            }
+            if (++calls == 1) co_return http::text("busy", 503);
+            std::string text(r.header("Cookie").value_or("none"));
+            text.append(" ").append(r.header("Accept-Encoding").value_or("none"));
+            co_return http::text(text);
+        };
+        http::client_options options;
+        options.redirects.emplace();
+        options.retry.emplace();
+        options.cookies.emplace();
+        options.decompress.emplace();
+        http::client client = to(app, options);
+        CHECK(client.describe().starts_with(
+            "redirects -> retry -> cookies -> decompress -> pool -> http handshake -> tls -> "));
+        http::response r = co_await client.get("http://a.test/old").send();
+        CHECK(r.status() == 200);
+        CHECK(r.extensions().get<http::redirect_hop>());
+        const std::string text = co_await r.body().text();
+        CHECK(text.starts_with("seen=1 gzip"));
+        CHECK(calls == 2);
+        // None of them is there unasked.
+        http::client plain = to(app);
+        http::response as_it_came = co_await plain.get("http://a.test/old").send();
+        CHECK(as_it_came.status() == 302);
+    });
+}

@@ -99,7 +99,8 @@ class client {
                       detail::stack_names<Layer>());
     }
 
-    /// What a request passes, outermost first: "pool -> http handshake -> tls -> connect timeout -> tcp".
+    /// What a request passes, outermost first:
+    /// "pool -> http handshake -> tls -> connect timeout -> tcp".
     [[nodiscard]] std::string describe() const;
 
     /// What the pool holds now; all zero for a client without one.

@@ -2,7 +2,11 @@
 #pragma once
 
 #include <weft/core/observe.hpp>
+#include <weft/http/cookie_jar.hpp>
 #include <weft/http/h2_options.hpp>
+#include <weft/http/layer/decompress.hpp>
+#include <weft/http/layer/redirect.hpp>
+#include <weft/layer/retry.hpp>
 #include <weft/tls/client_config.hpp>
 
 #include <chrono>
@@ -84,6 +88,17 @@ struct client_options {
     /// Of https. Unset: the system's roots, read at the first connection that needs them. A request
     /// may bring another tls::client_config, or tls::connection_settings, in its extensions.
     std::optional<tls::client_config> tls = {};
+
+    // Layers around the pool, the outermost first. Unset: not there. (client::with adds others.)
+
+    /// Follows redirects; other origins get no credentials.
+    std::optional<redirect_options> redirects = {};
+    /// Sends again what may pass the next time (http::retry_policy), within a budget.
+    std::optional<retry_options> retry = {};
+    /// Keeps cookies, here.
+    std::optional<cookie_jar> cookies = {};
+    /// Asks for compressed content, and decodes it.
+    std::optional<decompress_options> decompress = {};
 
     /// Hears of connections that open and close, and of requests that wait or are sent again.
     observer observe = {};
