@@ -244,10 +244,8 @@ failure h2_client_connection::why_closed(const h2_exchange& x) const {
 }
 
 void h2_client_connection::on_head(h2_exchange& x) {
-    if (!x.head_came) {
-        if (x.upload && x.head.response().status() == status::continue_) x.upload->may_send.set();
-        return;
-    }
+    if (x.continued && x.upload) x.upload->may_send.set();
+    if (!x.head_came) return;
     x.changed.wake();
 }
 

@@ -126,6 +126,9 @@ struct h2_session::calls {
                         x->head_came =
                             me.role_ == role::server || x->head.response().status().code() >= 200;
                         x->ended = end;
+                        // Told apart here: by the time of the event a later head may have come.
+                        if (!x->head_came && x->head.response().status() == status::continue_)
+                            x->continued = true;
                         me.note(h2_event::kind::head, x);
                     }
                     break;

@@ -30,6 +30,7 @@ struct h2_stream {
     std::uint64_t sent_bytes = 0;  ///< of `out`
     std::uint32_t error = 0;       ///< how it was closed
     bool head_came = false;        ///< and its final one, on a client
+    bool continued = false;        ///< 100 came
     bool ended = false;            ///< the peer has sent all of it
     bool head_sent = false;
     bool out_ended = false;  ///< nothing will be added to `out`

@@ -43,6 +43,11 @@ class frame_peer {
             for (seen f; take(input_, f);) got.push_back(f);
         }
     }
+    /// What was read otherwise.
+    void take_over(std::string text) {
+        input_.append(text);
+        for (seen f; take(input_, f);) got.push_back(f);
+    }
     [[nodiscard]] bool ended() const { return wire.end.has_value(); }
     [[nodiscard]] const seen* find(unsigned type, std::uint32_t stream) const {
         for (const seen& f : got)

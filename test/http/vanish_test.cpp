@@ -194,9 +194,11 @@ const auto app = [](http::request r) -> awaitable<http::response> {
 };
 
 /// One exchange through the client's driver.
-awaitable<bool> one(io::stream s, http::request r, std::string expected) {
+awaitable<bool> one(io::stream s, http::request r, std::string expected,
+                    http::protocol speaks = http::protocol::http_1_1) {
     http::client_options options;
     options.user_agent = "";
+    options.protocol = speaks;
     http::connection c = co_await http::connect(std::move(s), options);
     http::response answer = co_await c.serve(std::move(r));
     std::string text = co_await answer.body().text();
@@ -247,6 +249,25 @@ const exchange exchanges[] = {
          if (text != "over the tunnel")
              throw failure(failure_kind::unavailable, "the tunnel ended");
          co_return true;
+     }},
+    {"HTTP/2: GET", app,
+     [](io::stream s) {
+         return one(std::move(s), http::request(http::method::get, "http://a/"), "hello",
+                    http::protocol::http_2);
+     }},
+    {"HTTP/2: POST that expects 100-continue", app,
+     [](io::stream s) {
+         http::request r(http::method::post, "http://a/", "content");
+         r.headers().set("Expect", "100-continue");
+         return one(std::move(s), std::move(r), "content", http::protocol::http_2);
+     }},
+    {"HTTP/2: POST with trailers, echoed", app,
+     [](io::stream s) {
+         http::headers sum{{"Sum", "7"}};
+         return one(
+             std::move(s),
+             http::request(http::method::post, "http://a/echo", three_pieces().with_trailers(sum)),
+             "piecepiecepiece", http::protocol::http_2);
      }},
     {"three pipelined requests", app,
      [](io::stream s) -> awaitable<bool> {
