@@ -8,7 +8,6 @@
 #include <fmt/core.h>
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace weft::net {
@@ -47,7 +46,8 @@ std::string to_string(const connect_attempts& a);
 }  // namespace weft::net
 
 template <>
-struct fmt::formatter<weft::net::connect_attempts> : fmt::formatter<std::string_view> {
+struct fmt::formatter<weft::net::connect_attempts> {
+    static constexpr auto parse(fmt::format_parse_context& in) { return in.begin(); }
     fmt::format_context::iterator format(const weft::net::connect_attempts& a,
                                          fmt::format_context& out) const;
 };
