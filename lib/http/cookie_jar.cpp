@@ -226,6 +226,8 @@ void cookie_jar::clear() const {
 namespace detail {
 
 std::string add_cookies(const cookie_jar& jar, request& r, cookie::time_point now) {
+    // A path of no server in particular has no cookies.
+    if ((r.target().starts_with('/') || r.target() == "*") && !r.header("Host")) return {};
     const destination to = destination_of(r);
     std::string url =
         to.scheme + "://" + to.authority + (to.target.starts_with('/') ? to.target : "/");
@@ -240,6 +242,7 @@ std::string add_cookies(const cookie_jar& jar, request& r, cookie::time_point no
 
 void take_cookies(const cookie_jar& jar, const response& r, const std::string& url,
                   cookie::time_point now, request_site site) {
+    if (url.empty()) return;
     for (const field_view f : r.headers().get_all(http::field::set_cookie))
         jar.store(url, f.value, now, site);
 }

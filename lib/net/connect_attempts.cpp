@@ -34,5 +34,5 @@ std::string to_string(const connect_attempts& a) {
 
 fmt::format_context::iterator fmt::formatter<weft::net::connect_attempts>::format(
     const weft::net::connect_attempts& a, fmt::format_context& out) const {
-    return fmt::formatter<std::string_view>::format(weft::net::to_string(a), out);
+    return fmt::format_to(out.out(), "{}", weft::net::to_string(a));
 }

@@ -5,11 +5,14 @@
 #include <weft/runtime/run.hpp>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
 #include <future>
+#include <memory>
+#include <optional>
 #include <thread>
 
 using namespace resolvers;

@@ -8,7 +8,6 @@
 #include <fmt/core.h>
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace weft::net {

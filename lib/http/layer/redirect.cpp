@@ -76,7 +76,10 @@ sent_request::sent_request(const request& r)
 
 redirect_trail::redirect_trail(const redirect_options& options, const request& first)
     : options_(options) {
-    if (first.method() != method::connect) url_ = text_of(destination_of(first));
+    // Who asks for a path of no server in particular gets what comes.
+    const bool has_server = !first.target().starts_with('/') || first.header("Host");
+    if (first.method() != method::connect && first.target() != "*" && has_server)
+        url_ = text_of(destination_of(first));
 }
 
 std::optional<request> redirect_trail::follow(const response& r, sent_request& sent) {

@@ -7,6 +7,7 @@
 #include <weft/http/layer/decompress.hpp>
 #include <weft/http/layer/redirect.hpp>
 #include <weft/http/server.hpp>
+#include <weft/http/testing/layer_suite.hpp>
 #include <weft/testing/mock_connector.hpp>
 #include <weft/testing/run.hpp>
 
@@ -285,4 +286,17 @@ TEST_CASE("redirects: over connections, with cookies and compression in the stac
             hops += hop.status == 303;
         CHECK(hops == 1);
     });
+}
+
+TEST_CASE("layer laws over http: follow_redirects, decompress, cookies") {
+    const auto keeps_the_laws = [](auto make) {
+        const testing::http_layer_suite suite(make, {});
+        for (const testing::http_layer_law& law : testing::http_layer_laws()) {
+            const std::string what = suite.check(law);
+            if (what != "") FAIL_CHECK(law.name << ": " << what);
+        }
+    };
+    keeps_the_laws([] { return http::follow_redirects(); });
+    keeps_the_laws([] { return http::decompress(); });
+    keeps_the_laws([] { return http::cookies(http::cookie_jar()); });
 }
