@@ -1,0 +1,14 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <weft/tls/client_hello.hpp>
+
+#include <string_view>
+
+namespace weft::tls::detail {
+
+/// Reads a whole handshake message, its four bytes of header included; false: it is no ClientHello
+/// that anyone should act upon, and `hello` is empty.
+bool parse_hello_message(std::string_view message, client_hello& hello);
+
+}  // namespace weft::tls::detail

@@ -1,0 +1,341 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "engine.hpp"
+
+#include <weft/tls/error.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace weft::tls::detail {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// A record carries at most so much (RFC 8446, 5.1); the rest of it is a header, a tag, and in
+/// TLS 1.2 a nonce.
+constexpr std::size_t record = 16 * 1024;
+constexpr std::size_t record_overhead = 32;
+
+/// Messages that carry nothing are fine once in a while: tickets after the handshake, a key update
+/// each so many bytes. Who sends more of them wants our time.
+constexpr std::uint64_t idle_messages_free = 32;
+constexpr std::uint64_t bytes_per_idle_message = 64 * 1024;
+/// What may wait to be sent that nobody here has written: answers to key updates.
+constexpr std::size_t max_answers = 256 * 1024;
+
+}  // namespace
+
+std::string verdict::reason() const {
+    if (wrong_key) return "none of its keys is pinned";
+    if (out_of_time) return "the certificate of the resumed session has expired";
+    return X509_verify_cert_error_string(code);
+}
+
+// What OpenSSL calls
+// -------------------------------------------------------------------------------------------------
+
+struct engine::callbacks {
+    static engine& at(BIO* bio) noexcept { return *static_cast<engine*>(BIO_get_data(bio)); }
+
+    static int read(BIO* bio, char* data, std::size_t size, std::size_t* done) noexcept {
+        BIO_clear_retry_flags(bio);
+        *done = at(bio).inbox_.take(data, size);
+        if (*done > 0) return 1;
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+
+    static int write(BIO* bio, const char* data, std::size_t size, std::size_t* done) noexcept {
+        BIO_clear_retry_flags(bio);
+        try {
+            at(bio).outbox_.append(data, size);
+        } catch (...) {
+            at(bio).throw_out(std::current_exception());  // std::bad_alloc
+            return -1;
+        }
+        *done = size;
+        return 1;
+    }
+
+    static long control(BIO*, int command, long, void*) noexcept {
+        return command == BIO_CTRL_FLUSH ? 1 : 0;
+    }
+
+    /// The kind of BIO: made once, never changed.
+    static BIO_METHOD* method() {
+        static const owned<BIO_METHOD, &BIO_meth_free> made = [] {
+            owned<BIO_METHOD, &BIO_meth_free> m(
+                BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weft queues"));
+            if (!m) throw std::bad_alloc();
+            BIO_meth_set_read_ex(m.get(), &read);
+            BIO_meth_set_write_ex(m.get(), &write);
+            BIO_meth_set_ctrl(m.get(), &control);
+            return m;
+        }();
+        return made.get();
+    }
+
+    static int verify(X509_STORE_CTX* chain, void*) noexcept {
+        auto* ssl = static_cast<SSL*>(
+            X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
+        engine& e = of(ssl);
+        try {
+            e.verdict_ = e.judge(*chain);
+        } catch (...) {
+            e.throw_out(std::current_exception());
+            e.verdict_.code = X509_V_ERR_OUT_OF_MEM;
+        }
+        // What OpenSSL makes of it is the alert that the peer gets.
+        if (e.verdict_.wrong_key) X509_STORE_CTX_set_error(chain, X509_V_ERR_CERT_REJECTED);
+        return e.verdict_.good() ? 1 : 0;
+    }
+
+    static void message(int written, int, int type, const void* data, std::size_t size, SSL* ssl,
+                        void*) noexcept {
+        if (written || type != SSL3_RT_HANDSHAKE || size == 0) return;
+        engine& e = of(ssl);
+        if (e.established_) {
+            ++e.idle_messages_;
+        } else if (*static_cast<const unsigned char*>(data) == SSL3_MT_CLIENT_HELLO) {
+            try {
+                e.hello_came({static_cast<const char*>(data), size});
+            } catch (...) {
+                e.throw_out(std::current_exception());
+            }
+        }
+    }
+
+    static int hello(SSL* ssl, int* alert, void*) noexcept {
+        engine& e = of(ssl);
+        try {
+            if (!e.thrown_) return e.on_hello(*alert);
+        } catch (...) {
+            e.throw_out(std::current_exception());
+        }
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+
+    static int new_session(SSL* ssl, SSL_SESSION* session) noexcept {
+        try {
+            of(ssl).keep(*session);
+        } catch (...) {
+            // No memory: a session that is not kept is not resumed, and nothing is wrong.
+            return 0;
+        }
+        return 0;  // OpenSSL's reference stays OpenSSL's
+    }
+
+    static void key_line(const SSL* ssl, const char* line) noexcept { of(ssl).log_key(line); }
+};
+
+void engine::install(SSL_CTX& context) {
+    SSL_CTX_set_cert_verify_callback(&context, &callbacks::verify, nullptr);
+    SSL_CTX_set_msg_callback(&context, &callbacks::message);
+    SSL_CTX_set_client_hello_cb(&context, &callbacks::hello, nullptr);
+    SSL_CTX_sess_set_new_cb(&context, &callbacks::new_session);
+}
+
+SSL_CTX_keylog_cb_func engine::key_log_callback() noexcept { return &callbacks::key_line; }
+
+// The session
+// -------------------------------------------------------------------------------------------------
+
+engine::engine(SSL_CTX& context, clock::wall_time_point now, std::size_t max_handshake_bytes)
+    : ssl_(SSL_new(&context)), now_(now), handshake_left_(max_handshake_bytes) {
+    BIO* bio = ssl_ ? BIO_new(callbacks::method()) : nullptr;
+    if (!bio) throw std::bad_alloc();
+    BIO_set_data(bio, this);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl_.get(), bio, bio);
+    SSL_set_app_data(ssl_.get(), this);
+    // Certificates are judged by the time of the context, which a test may have made up.
+    X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl_.get()),
+                               std::chrono::system_clock::to_time_t(now));
+}
+
+engine::~engine() = default;
+
+void engine::received(std::size_t n) noexcept {
+    inbox_.commit(n);
+    if (established_) return;
+    if (n > handshake_left_)
+        fail_with(tls::error::handshake_too_large, {});
+    else
+        handshake_left_ -= n;
+}
+
+engine::step engine::handshake() {
+    if (error_) return step::failed;
+    clear_errors();
+    const int result = SSL_do_handshake(ssl_.get());
+    if (result == 1) {
+        verdict_ = judge_session();
+        if (!verdict_.good()) {
+            fail_with(tls::error::protocol, verdict_.reason());
+            return step::failed;
+        }
+        established_ = true;
+        return step::done;
+    }
+    switch (SSL_get_error(ssl_.get(), result)) {
+        case SSL_ERROR_WANT_READ:
+            return step::want_input;
+        case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+            return step::want_identity;
+        default:
+            fail();
+            return step::failed;
+    }
+}
+
+std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) {
+    ec = {};
+    std::size_t total = 0;
+    for (auto buffer : into) {
+        while (buffer.size() > 0) {
+            if (error_ || read_closed_) {
+                if (total == 0) ec = error_ ? error_ : io::error_code(asio::error::eof);
+                return total;
+            }
+            std::size_t n = 0;
+            clear_errors();
+            const int result = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &n);
+            if (result == 1) {
+                buffer += n;
+                total += n;
+                plaintext_ += n;
+                continue;
+            }
+            switch (SSL_get_error(ssl_.get(), result)) {
+                case SSL_ERROR_WANT_READ:
+                    if (flooded()) {
+                        fail_with(tls::error::flood, {});
+                        continue;
+                    }
+                    if (total == 0) ec = asio::error::would_block;
+                    return total;
+                case SSL_ERROR_ZERO_RETURN:
+                    read_closed_ = true;
+                    break;
+                default:
+                    fail();
+            }
+        }
+    }
+    return total;
+}
+
+bool engine::flooded() const noexcept {
+    return idle_messages_ > idle_messages_free + plaintext_ / bytes_per_idle_message ||
+           outbox_.size() > max_answers;
+}
+
+std::size_t engine::write(io::const_buffers from, io::error_code& ec) {
+    ec = {};
+    std::array<char, record> joined;
+    std::size_t total = 0;
+    auto next = from.begin();
+    asio::const_buffer rest = next != from.end() ? *next : asio::const_buffer();
+    const auto advance = [&](std::size_t n) {
+        rest += n;
+        while (rest.size() == 0 && next != from.end() && ++next != from.end()) rest = *next;
+    };
+    advance(0);
+    while (rest.size() > 0 && total < flight) {
+        if (error_) {
+            ec = error_;
+            return 0;
+        }
+        // One record each: the caller's memory where it fills one or is the last, else joined.
+        asio::const_buffer piece(rest.data(), std::min(rest.size(), record));
+        if (piece.size() < record && std::next(next) != from.end()) {
+            std::size_t size = 0;
+            while (rest.size() > 0 && size < record) {
+                const std::size_t n = std::min(rest.size(), record - size);
+                std::memcpy(joined.data() + size, rest.data(), n);
+                size += n;
+                advance(n);
+            }
+            piece = asio::const_buffer(joined.data(), size);
+        } else {
+            advance(piece.size());
+        }
+        if (total == 0) {
+            const std::size_t left = piece.size() + rest.size();
+            const std::size_t expected = std::min(left, flight);
+            outbox_.prepare(expected + (expected / record + 1) * record_overhead);
+        }
+        std::size_t n = 0;
+        clear_errors();
+        const int result = SSL_write_ex(ssl_.get(), piece.data(), piece.size(), &n);
+        if (result != 1 || n != piece.size()) {
+            ec = fail();
+            return 0;
+        }
+        total += n;
+    }
+    return total;
+}
+
+void engine::close() {
+    if (error_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN)) return;
+    clear_errors();
+    SSL_shutdown(ssl_.get());
+    clear_errors();
+}
+
+io::error_code engine::fail() {
+    if (thrown_) {
+        fail_with(tls::error::protocol, "refused");
+        return error_;
+    }
+    const int reason = ERR_GET_REASON(ERR_peek_error());
+    const bool by_library = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL;
+    // OpenSSL's reasons from here on are the peer's alerts.
+    if (by_library && reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + 255)
+        fail_with(io::error_code(reason - SSL_AD_REASON_OFFSET, alert_category()), take_error());
+    else if (by_library &&
+             (reason == SSL_R_TOO_MANY_KEY_UPDATES || reason == SSL_R_RECORD_TOO_SMALL ||
+              reason == SSL_R_TOO_MANY_WARN_ALERTS))
+        fail_with(tls::error::flood, take_error());
+    else
+        fail_with(tls::error::protocol, take_error());
+    return error_;
+}
+
+void engine::fail_with(io::error_code ec, std::string reason) {
+    if (error_) return;
+    error_ = ec;
+    reason_ = std::move(reason);
+}
+
+tls::info engine::info() const {
+    tls::info i;
+    i.version = static_cast<tls::version>(SSL_version(ssl_.get()));
+    if (const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get()))
+        i.cipher = SSL_CIPHER_standard_name(cipher);
+    const unsigned char* protocol = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
+    if (size > 0) i.alpn.assign(reinterpret_cast<const char*>(protocol), size);
+    i.resumed = SSL_session_reused(ssl_.get()) == 1;
+    if (X509* own = SSL_get0_peer_certificate(ssl_.get())) {
+        // A server finds the peer's own certificate apart from its chain, a client in it.
+        X509_up_ref(own);
+        i.peer_chain.emplace_back(own);
+        const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl_.get());
+        for (int n = is_server() ? 0 : 1; chain && n < sk_X509_num(chain); ++n) {
+            X509* issuer = sk_X509_value(chain, n);
+            X509_up_ref(issuer);
+            i.peer_chain.emplace_back(issuer);
+        }
+    }
+    return i;
+}
+
+}  // namespace weft::tls::detail

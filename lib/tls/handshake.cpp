@@ -1,0 +1,209 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "handshake.hpp"
+
+#include "client_engine.hpp"
+#include "server_engine.hpp"
+#include "tls_stream.hpp"
+#include <weft/core/attempt.hpp>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/shielded.hpp>
+#include <weft/runtime/with_deadline.hpp>
+#include <weft/tls/acceptor.hpp>
+#include <weft/tls/connect.hpp>
+#include <weft/tls/error.hpp>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <array>
+#include <utility>
+
+namespace weft::tls {
+
+namespace detail {
+
+namespace {
+
+namespace asio = boost::asio;
+
+/// What one read of a handshake asks for: a flight of the peer, most often.
+constexpr std::size_t handshake_read = 4 * 1024;
+/// How long a peer that was refused is listened to, and how much of it: a connection that is closed
+/// with input unread is reset, and the reset may overtake the alert that says why.
+constexpr std::chrono::seconds refusal_limit{1};
+constexpr std::size_t refusal_bytes = 64 * 1024;
+
+// What went wrong
+// -------------------------------------------------------------------------------------------------
+
+/// What every failure of a handshake says: nothing was sent yet, and to whom it would have been.
+failure dressed(failure f, const handshake_names& names) {
+    f = std::move(f).delivered(delivery::not_sent);
+    if (!names.host.empty() && !f.context("host")) f = std::move(f).with("host", names.host);
+    return f;
+}
+
+failure about_certificate(const verdict& v, const handshake_names& names) {
+    std::string text = "the certificate ";
+    text += names.host.empty() ? std::string("of a client") : "of " + names.host;
+    text += " is not trusted: " + v.reason();
+    failure f(failure_kind::authentication, std::move(text));
+    f = std::move(f).in(failure_domain::transport).with("reason", v.reason());
+    if (!v.certificate.empty()) f = std::move(f).with("certificate", v.certificate);
+    return f;
+}
+
+/// An alert of the peer, or a fault in what it sent.
+failure about_protocol(const engine& e, const handshake_names& names) {
+    const io::error_code ec = e.error();
+    if (ec.category() != alert_category()) {
+        failure f(failure_kind::protocol, ec, "the TLS handshake " + names.who + " failed");
+        f = std::move(f).in(failure_domain::protocol);
+        if (!e.reason().empty()) f = std::move(f).with("reason", e.reason());
+        return f;
+    }
+    const bool identity = ec == boost::system::errc::permission_denied;
+    const char* alert = SSL_alert_desc_string_long(ec.value());
+    failure f(identity ? failure_kind::authentication : failure_kind::protocol, ec,
+              "the peer refused the TLS handshake " + names.who);
+    return std::move(f)
+        .in(identity ? failure_domain::transport : failure_domain::protocol)
+        .with("alert", alert);
+}
+
+failure why(const engine& e, const handshake_names& names) {
+    if (e.thrown()) return failure::from(e.thrown());
+    if (!e.peer().good()) return about_certificate(e.peer(), names);
+    return about_protocol(e, names);
+}
+
+// The exchange
+// -------------------------------------------------------------------------------------------------
+
+/// Asks the certificate service, unless it has been asked lately. What it throws is thrown.
+awaitable<identity> find_identity(const server_engine& e) {
+    const server_context& context = e.context();
+    auto executor = co_await asio::this_coro::executor;
+    clock& time = context_info::of(executor).clock();
+    const std::string key = certificate_cache::key(e.hello());
+    if (std::optional<identity> known = context.answers().get(key, time.now()))
+        co_return std::move(*known);
+    client_hello hello = e.hello();
+    identity id = co_await context.options().certificates.serve(std::move(hello));
+    context.answers().put(key, id, time.now());
+    co_return id;
+}
+
+/// Gives the engine the service's answer, or its refusal.
+awaitable<void> answer_hello(server_engine& e) {
+    std::exception_ptr refused;
+    try {
+        identity id = co_await find_identity(e);
+        e.answer(std::move(id));
+    } catch (...) {
+        refused = std::current_exception();
+    }
+    if (refused) e.refuse(std::move(refused));
+}
+
+/// One flight out, one flight in, until the engine has enough. True: it is done. False: it failed,
+/// and says why; its alert was not sent yet.
+awaitable<bool> exchange(io::stream& below, engine& e, const handshake_names& names) {
+    for (;;) {
+        const engine::step step = e.handshake();
+        if (step == engine::step::failed) co_return false;
+        if (step == engine::step::done && e.can_wait()) co_return true;
+        if (!e.outbox().empty()) {
+            co_await below.write(e.outbox().buffer());
+            e.outbox().clear();
+        }
+        if (step == engine::step::done) co_return true;
+        if (step == engine::step::want_identity) {
+            co_await answer_hello(static_cast<server_engine&>(e));
+            continue;
+        }
+        const std::size_t n = co_await below.read(e.inbox().prepare(handshake_read));
+        if (n == 0)
+            throw failure(failure_kind::unavailable, tls::error::truncated,
+                          "the peer ended the connection during the TLS handshake " + names.who)
+                .in(failure_domain::transport);
+        e.received(n);
+    }
+}
+
+/// The alert, and the time to read it.
+awaitable<void> send_refusal(io::stream& below, byte_queue& alert) {
+    co_await below.write(alert.buffer());
+    co_await below.shutdown_send();
+    std::array<char, 1024> memory;
+    for (std::size_t heard = 0; heard < refusal_bytes;) {
+        const std::size_t n = co_await below.read(asio::buffer(memory));
+        if (n == 0) break;
+        heard += n;
+    }
+}
+
+}  // namespace
+
+awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
+                                    std::chrono::milliseconds limit, handshake_names names) {
+    std::exception_ptr failed;
+    bool done = false;
+    try {
+        done = co_await with_deadline(limit, exchange(below, *e, names));
+    } catch (...) {
+        failed = std::current_exception();
+    }
+    if (done) {
+        below.extensions().insert(e->info());
+        co_return io::stream::make<tls_stream>(std::move(below), std::move(e));
+    }
+    if (!failed) {
+        failure reason = dressed(why(*e, names), names);
+        if (!e->outbox().empty()) {
+            // Whether the peer heard it is its affair.
+            result<void> heard;
+            co_await shielded(refusal_limit, send_refusal(below, e->outbox()), heard);
+        }
+        throw reason;
+    }
+    failure f = failure::from(failed);
+    if (f.kind() == failure_kind::cancelled) std::rethrow_exception(failed);
+    if (f.kind() == failure_kind::timeout)
+        throw dressed(
+            failure(failure_kind::timeout, "the TLS handshake " + names.who + " took too long")
+                .in(failure_domain::transport)
+                .because(std::move(f)),
+            names);
+    throw dressed(std::move(f), names);
+}
+
+}  // namespace detail
+
+awaitable<io::stream> accept(io::stream stream, server_config config) {
+    std::shared_ptr<const detail::server_context> context = config.state()->current();
+    const std::chrono::milliseconds limit = context->options().handshake_timeout;
+    clock& time = context_info::of(stream.get_executor()).clock();
+    auto engine = std::make_unique<detail::server_engine>(std::move(context), time.wall_now());
+    detail::handshake_names names{"of a client", {}};
+    return detail::run_handshake(std::move(stream), std::move(engine), limit, std::move(names));
+}
+
+awaitable<io::stream> handshake(io::stream stream, client_config config, target to,
+                                connection_settings settings) {
+    clock& time = context_info::of(stream.get_executor()).clock();
+    auto engine =
+        std::make_unique<detail::client_engine>(config.context(), to, settings, time.wall_now());
+    detail::handshake_names names{"with " + engine->host(), engine->host()};
+    co_return co_await detail::run_handshake(std::move(stream), std::move(engine),
+                                             config.options().handshake_timeout, std::move(names));
+}
+
+connect::plan connect::plan_for(const net::connect_request& request) const {
+    plan p{config_, {request.host, request.port}, {}};
+    if (const auto* own = request.extensions().get<client_config>()) p.config = *own;
+    if (const auto* own = request.extensions().get<connection_settings>()) p.settings = *own;
+    return p;
+}
+
+}  // namespace weft::tls
