@@ -46,7 +46,7 @@ std::string name_text(const X509_NAME* name) {
 certificate::time_point time_of(const ASN1_TIME* t) {
     std::tm parts{};
     if (ASN1_TIME_to_tm(t, &parts) != 1) throw unusable("the certificate has no valid time");
-    return std::chrono::system_clock::from_time_t(timegm(&parts));
+    return certificate::time_point(std::chrono::seconds(timegm(&parts)));
 }
 
 template <class Object>

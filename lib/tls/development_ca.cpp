@@ -87,7 +87,7 @@ class draft {
         check(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(x509_.get())));
     }
     static void set_time(ASN1_TIME* at, certificate::time_point t) {
-        check(ASN1_TIME_set(at, std::chrono::system_clock::to_time_t(t)) != nullptr);
+        check(ASN1_TIME_set(at, seconds_of(t)) != nullptr);
     }
 
     owned_x509 x509_;

@@ -154,8 +154,7 @@ engine::engine(SSL_CTX& context, clock::wall_time_point now, std::size_t max_han
     SSL_set_bio(ssl_.get(), bio, bio);
     SSL_set_app_data(ssl_.get(), this);
     // Certificates are judged by the time of the context, which a test may have made up.
-    X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl_.get()),
-                               std::chrono::system_clock::to_time_t(now));
+    X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl_.get()), seconds_of(now));
 }
 
 engine::~engine() = default;

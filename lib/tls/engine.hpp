@@ -27,8 +27,8 @@ struct verdict {
     [[nodiscard]] std::string reason() const;
 };
 
-/// One TLS session, sans-IO: what the peer sent goes into `inbox`, what it must be sent comes out of
-/// `outbox`, and nothing here waits, reads a clock or knows a socket.
+/// One TLS session, sans-IO: what the peer sent goes into `inbox`, what it must be sent comes out
+/// of `outbox`, and nothing here waits, reads a clock or knows a socket.
 ///
 ///     while (engine.handshake() == engine::step::want_input) {
 ///         send(engine.outbox());

@@ -103,7 +103,11 @@ awaitable<void> answer_hello(server_engine& e) {
     } catch (...) {
         refused = std::current_exception();
     }
-    if (refused) e.refuse(std::move(refused));
+    if (!refused) co_return;
+    // A handshake that is cancelled ends as such; what the service threw for it is not its answer.
+    const asio::cancellation_state own = co_await asio::this_coro::cancellation_state;
+    if (own.cancelled() != asio::cancellation_type::none) std::rethrow_exception(refused);
+    e.refuse(std::move(refused));
 }
 
 /// One flight out, one flight in, until the engine has enough. True: it is done. False: it failed,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/core/failure.hpp>
+#include <weft/runtime/clock.hpp>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -10,6 +11,8 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <chrono>
+#include <ctime>
 #include <memory>
 #include <source_location>
 #include <string>
@@ -67,6 +70,11 @@ inline std::string text_of(BIO& bio) {
     char* data = nullptr;
     const long size = BIO_get_mem_data(&bio, &data);
     return std::string(data, static_cast<std::size_t>(size));
+}
+
+/// A point in time as OpenSSL wants it.
+inline std::time_t seconds_of(clock::wall_time_point t) noexcept {
+    return std::chrono::duration_cast<std::chrono::seconds>(t.time_since_epoch()).count();
 }
 
 /// Whether the text is an IPv4 or IPv6 address (without brackets).

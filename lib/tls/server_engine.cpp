@@ -103,7 +103,8 @@ int server_engine::ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv,
         const auto k = keys.find(name, self.now(), lifetime, renew);
         if (!k) return 0;  // of a key that is gone: a full handshake
         if (!use(*k, iv, cipher, mac, false)) return -1;
-        return renew ? 2 : 1;
+        // In TLS 1.3 a ticket is used once: who comes with one gets the next.
+        return renew || SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;
     } catch (...) {
         self.throw_out(std::current_exception());
         return -1;

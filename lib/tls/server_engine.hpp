@@ -17,7 +17,7 @@
 
 namespace weft::tls::detail {
 
-/// What the options of a server_config were built into: one SSL_CTX, and which identity is for whom.
+/// What the options of a server_config were built into: one SSL_CTX, and who is shown to whom.
 class server_context {
   public:
     server_context(server_options options, std::shared_ptr<ticket_keys> keys);

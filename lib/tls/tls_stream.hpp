@@ -18,9 +18,9 @@ namespace weft::tls::detail {
 /// in the inbox.
 ///
 /// **Writing.** A write is done when its bytes are encrypted, as it is with a socket when they are
-/// in the system's buffer: at most one flight of them is on its way at a time (`sending_`, `flush_`),
-/// and the next write waits until that was taken. So a write that waits has written nothing yet, and
-/// can be taken back.
+/// in the system's buffer: at most one flight of them is on its way at a time (`sending_`,
+/// `flush_`), and the next write waits until that was taken. So a write that waits has written
+/// nothing yet, and can be taken back.
 ///
 /// **The end.** shutdown_send: close_notify, then the end of file below, both behind the last
 /// flight. The stream outlives its owner while its last flight is on the way, for a limited time.

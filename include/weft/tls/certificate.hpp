@@ -3,6 +3,7 @@
 
 #include <weft/core/config.hpp>
 #include <weft/core/secret.hpp>
+#include <weft/runtime/clock.hpp>
 
 #include <chrono>
 #include <filesystem>
@@ -27,7 +28,7 @@ namespace weft::tls {
 /// called from several threads.
 class certificate {
   public:
-    using time_point = std::chrono::system_clock::time_point;
+    using time_point = clock::wall_time_point;
 
     certificate() noexcept = default;
     /// Takes one reference to OpenSSL's object over (tls/native.hpp and the library itself).

@@ -58,7 +58,7 @@ struct peeked_stream {
     io::stream stream;
 };
 
-/// Looks at a connection's ClientHello: for a proxy that routes by name and lets TLS pass, or a port
+/// Looks at a ClientHello: for a proxy that routes by name and lets TLS pass, or for a port
 /// that speaks both.
 ///
 ///     auto [hello, whole] = co_await tls::peek_client_hello(std::move(stream));
