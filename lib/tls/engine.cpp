@@ -216,6 +216,8 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) {
                         fail_with(tls::error::flood, {});
                         continue;
                     }
+                    // A ticket leaves a write buffer behind that only a write would release.
+                    if (inbox_.empty()) SSL_free_buffers(ssl_.get());
                     if (total == 0) ec = asio::error::would_block;
                     return total;
                 case SSL_ERROR_ZERO_RETURN:

@@ -18,7 +18,7 @@ namespace {
 
 /// What is asked of the connection below at once: little while it is quiet, for that memory is held
 /// while a read waits, and much once it has filled that.
-constexpr std::size_t small_fill = 4 * 1024;
+constexpr std::size_t small_fill = 1024;
 constexpr std::size_t large_fill = 32 * 1024;
 
 /// How long the last flight of a stream that was closed may take.

@@ -3,6 +3,9 @@
 // What a connection costs while nothing happens on it: read from malloc, for OpenSSL's share too.
 
 #include "ends.hpp"
+#include <weft/net/tcp.hpp>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/deadlines.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -34,10 +37,32 @@ struct sides {
     std::size_t server;
 };
 
-/// Bytes that one idle connection has on each side, a read waiting there.
+/// One thread runs the context, and nothing stays armed.
+void make_serial(asio::io_context& context) {
+    context_info::of(context).set_serial(true);
+    context_info::of(context).deadlines().release_timer();
+}
+
+/// Keeps a stream and lets a read wait on it: an idle connection.
+void keep(std::vector<io::stream>& all, io::stream stream, std::array<char, 16>& memory) {
+    all.push_back(std::move(stream));
+    all.back().async_read_some(asio::buffer(memory), [](io::error_code, std::size_t) {});
+}
+
+/// Bytes that one idle connection has on each side, a read waiting there. Over TCP, so that nothing
+/// but the connection is in this process's memory; the sides have a context each, so that the end
+/// of one is not seen by the other.
 sides idle_cost(tls::version v) {
     constexpr std::size_t count = 64;
-    asio::io_context context(1);
+    std::array<char, 16> memory;
+    std::vector<io::stream> clients;
+    std::vector<io::stream> servers;
+    clients.reserve(count);
+    servers.reserve(count);
+    asio::io_context there(1);
+    asio::io_context here(1);
+    make_serial(there);
+    make_serial(here);
     tls::client_options c = client_options();
     c.max_version = v;
     c.session_cache = 0;
@@ -46,54 +71,58 @@ sides idle_cost(tls::version v) {
     s.alpn = {"h2"};
     const tls::client_config client(c);
     const tls::server_config server(s);
-    std::vector<io::stream> clients;
-    std::vector<io::stream> servers;
-    std::array<char, 16> memory;
+    net::tcp::listener listener(there.get_executor(), "127.0.0.1:0");
+    const std::uint16_t port = listener.local_endpoint().port();
+    auto call = [&]() -> awaitable<void> {
+        net::connect_request to("127.0.0.1", port);
+        io::stream raw = co_await net::tcp::connect.serve(std::move(to));
+        io::stream stream = co_await tls::handshake(std::move(raw), client, shop_target);
+        co_await stream.write(bytes::literal("ping"));
+        CHECK(co_await read_text(stream, 4) == "pong");
+        keep(clients, std::move(stream), memory);
+    };
+    auto answer = [&]() -> awaitable<void> {
+        io::stream raw = co_await listener.accept();
+        io::stream stream = co_await tls::accept(std::move(raw), server);
+        CHECK(co_await read_text(stream, 4) == "ping");
+        co_await stream.write(bytes::literal("pong"));
+        keep(servers, std::move(stream), memory);
+    };
+    const auto rethrow = [](std::exception_ptr e) {
+        if (e) std::rethrow_exception(e);
+    };
     for (std::size_t i = 0; i < count; ++i) {
-        bool done = false;
-        asio::co_spawn(
-            context,
-            [&]() -> awaitable<void> {
-                ends e = co_await shake(client, server);
-                co_await exchange_words(*e.client, *e.server);
-                clients.push_back(std::move(e.client).value());
-                servers.push_back(std::move(e.server).value());
-            },
-            [&done](std::exception_ptr e) {
-                done = true;
-                REQUIRE(!e);
-            });
-        while (!done) context.run_one();
-        for (io::stream* stream : {&clients.back(), &servers.back()})
-            stream->async_read_some(asio::buffer(memory), [](io::error_code, std::size_t) {});
-        context.restart();
-        context.poll();
+        asio::co_spawn(here, call, rethrow);
+        asio::co_spawn(there, answer, rethrow);
+        while (clients.size() + servers.size() < 2 * (i + 1)) {
+            here.poll();
+            there.poll();
+        }
     }
+    here.poll();
+    there.poll();
+    const auto end = [](asio::io_context& context, std::vector<io::stream>& streams) {
+        const std::size_t before = in_use();
+        for (io::stream& stream : streams) stream.close();
+        while (context.poll() > 0) continue;
+        return (before - in_use()) / count;
+    };
     sides cost{};
-    const std::size_t all = in_use();
-    for (io::stream& stream : clients) stream.abort();
-    clients.clear();
-    context.restart();
-    context.poll();
-    const std::size_t half = in_use();
-    cost.client = (all - half) / count;
-    servers.clear();
-    context.restart();
-    context.poll();
-    cost.server = (half - in_use()) / count;
+    cost.client = end(here, clients);
+    cost.server = end(there, servers);
     return cost;
 }
 
 }  // namespace
 
-TEST_CASE("an idle TLS connection needs less than 24 KiB") {
+TEST_CASE("an idle TLS connection needs less than 24 KiB of a server, and 28 of a client") {
     if (!counted) return;
     for (const auto v : {tls::version::tls_1_2, tls::version::tls_1_3}) {
         idle_cost(v);  // what is allocated once
         const sides cost = idle_cost(v);
         MESSAGE(tls::to_string(v), ": ", cost.client, " bytes a client, ", cost.server,
-                " a server, half of the duplex below included");
-        CHECK(cost.client < 24 * 1024);
+                " a server");
+        CHECK(cost.client < 28 * 1024);  // it has the server's certificate
         CHECK(cost.server < 24 * 1024);
         CHECK(cost.server > 1024);
     }

@@ -62,7 +62,7 @@ struct peeked_stream {
 /// that speaks both.
 ///
 ///     auto [hello, whole] = co_await tls::peek_client_hello(std::move(stream));
-///     if (hello) co_await forward(std::move(whole), backend_of(hello->server_name));
+///     if (hello) co_await forward(std::move(whole), backend_of(*hello));
 ///
 /// Waits until the bytes say what they are, for at most `limit`: then it throws failure, kind
 /// timeout. A connection that ends before is one without ClientHello. Throws failure when reading
