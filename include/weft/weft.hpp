@@ -80,3 +80,12 @@
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/watchdog.hpp>
 #include <weft/runtime/with_deadline.hpp>
+#include <weft/tls/acceptor.hpp>
+#include <weft/tls/alpn.hpp>
+#include <weft/tls/client_config.hpp>
+#include <weft/tls/client_hello.hpp>
+#include <weft/tls/connect.hpp>
+#include <weft/tls/development_ca.hpp>
+#include <weft/tls/error.hpp>
+#include <weft/tls/info.hpp>
+#include <weft/tls/server_config.hpp>

@@ -37,6 +37,7 @@ namespace http = weft::http;
 namespace io = weft::io;
 namespace net = weft::net;
 namespace testing = weft::testing;
+namespace tls = weft::tls;
 using namespace std::literals;
 
 struct weather {

@@ -1,0 +1,3 @@
+#pragma once
+
+// compile only: all_from_file("ca.pem")

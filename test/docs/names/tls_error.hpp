@@ -1,0 +1,3 @@
+#pragma once
+
+// sketch: tls::error::truncated
