@@ -50,6 +50,7 @@ h1_server_connection::h1_server_connection(io::stream connection, any_app app,
                                            std::shared_ptr<const server_options> options)
     : byte_pump(std::move(connection)),
       app_(std::move(app)),
+      mark_(context().mark()),
       shared_options_(std::move(options)),
       options_(*shared_options_),
       limits_(limits_of(options_)),
@@ -160,6 +161,7 @@ awaitable<void> h1_server_connection::run() {
         request r = make_request(facts);
         if (phase_ == phase::closing) break;  // refused
         begin_handling();
+        if (mark_) mark_->called(r.method().text(), r.target());
         std::optional<response> answer;
         std::exception_ptr thrown;
         try {

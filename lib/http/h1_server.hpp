@@ -11,6 +11,7 @@
 #include <weft/http/h1/decoder.hpp>
 #include <weft/http/h1/encoder.hpp>
 #include <weft/http/server.hpp>
+#include <weft/runtime/detail/resume_mark.hpp>
 
 #include <boost/asio/cancellation_signal.hpp>
 
@@ -45,8 +46,6 @@ class h1_server_connection final : public byte_pump, public server_connection {
         weft::bytes ahead;
     };
     std::optional<handover> take_http_2();
-    /// Another application than it was made with. Before serve().
-    void use_app(any_app app) noexcept { app_ = std::move(app); }
     /// Ends after one response. Before serve().
     void answer_once() noexcept { draining_ = answer_one_ = true; }
 
@@ -97,7 +96,8 @@ class h1_server_connection final : public byte_pump, public server_connection {
     void stop();
     void cancel_handler();
 
-    any_app app_;
+    const any_app app_;
+    weft::detail::resume_mark* const mark_;  // of a loop under watch: told of each call
     const std::shared_ptr<const server_options> shared_options_;
     const server_options& options_;
     h1::limits limits_;

@@ -46,6 +46,7 @@ h2_server_connection::h2_server_connection(io::stream connection, weft::bytes ah
                                            std::shared_ptr<const server_options> options)
     : h2_connection(std::move(connection), options->h2, settings_of(*options)),
       app_(std::move(app)),
+      mark_(context().mark()),
       shared_options_(std::move(options)),
       server_options_(*shared_options_),
       report_(stream().extensions(), server_options_.on_failure) {
@@ -238,6 +239,7 @@ awaitable<void> h2_server_connection::work(worker& w) {
         std::optional<response> answer;
         std::exception_ptr thrown;
         w.handling = true;
+        if (mark_) mark_->called(r.method().text(), r.target());
         start_others_later();
         try {
             answer = co_await app_.serve(std::move(r));

@@ -8,6 +8,7 @@
 #include <weft/core/awaitable.hpp>
 #include <weft/core/bytes.hpp>
 #include <weft/http/server.hpp>
+#include <weft/runtime/detail/resume_mark.hpp>
 
 #include <boost/asio/cancellation_signal.hpp>
 
@@ -34,8 +35,6 @@ class h2_server_connection final : public h2_connection, public server_connectio
     /// Until the connection is closed. Called once. Never throws for what the peer did.
     awaitable<void> serve();
     void drain() override;
-    /// Another application than it was made with. Before serve().
-    void use_app(any_app app) noexcept { app_ = std::move(app); }
     /// Ends after the requests that come with its first ones. Before serve().
     void answer_once() noexcept { drain_at_once_ = true; }
 
@@ -78,7 +77,8 @@ class h2_server_connection final : public h2_connection, public server_connectio
     void on_over() override;
     void on_abuse(const char* why) override;
 
-    any_app app_;
+    const any_app app_;
+    weft::detail::resume_mark* const mark_;  // of a loop under watch: told of each call
     const std::shared_ptr<const server_options> shared_options_;
     const server_options& server_options_;
     server_report report_;

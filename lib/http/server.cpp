@@ -3,8 +3,6 @@
 #include "h2_server.hpp"
 #include "negotiated.hpp"
 #include <weft/http/server.hpp>
-#include <weft/runtime/context.hpp>
-#include <weft/runtime/detail/resume_mark.hpp>
 
 #include <atomic>
 #include <mutex>
@@ -39,21 +37,6 @@ struct server::state {
     }
 };
 
-namespace {
-
-/// Around an application on a context under watch: a watchdog can say which request held it up.
-struct named_calls {
-    any_app app;
-    weft::detail::resume_mark& mark;
-
-    awaitable<response> serve(request r) const {
-        mark.called(r.method().text(), r.target());
-        return app.serve(std::move(r));
-    }
-};
-
-}  // namespace
-
 namespace detail {
 namespace {
 
@@ -75,11 +58,7 @@ class server::listed {
   public:
     template <class Connection>
     listed(std::shared_ptr<server::state> s, const std::shared_ptr<Connection>& c)
-        : state_(std::move(s)), id_(state_->enter(c)) {
-        // Once a connection: nothing on a request's way.
-        if (auto* const mark = c->context().mark())
-            c->use_app(any_app(named_calls{state_->app, *mark}));
-    }
+        : state_(std::move(s)), id_(state_->enter(c)) {}
     listed(const listed&) = delete;
     listed& operator=(const listed&) = delete;
     ~listed() { state_->leave(id_); }

@@ -36,7 +36,7 @@ namespace {
 /// connections closes.
 constexpr std::chrono::milliseconds pause{100};
 /// Connections taken in one go before other work of the executor has its turn.
-constexpr unsigned burst = 64;
+constexpr unsigned burst = 16;
 
 /// Errors of accept that belong to the connection that was lost, not to us (accept(2), "Error
 /// handling").

@@ -1,6 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "tcp_stream.hpp"
 
+#include "system_calls.hpp"
+
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
@@ -63,7 +65,7 @@ std::size_t socket_stream::try_read(io::mutable_buffers buffers, error_code& ec)
         std::size_t wanted = 0;
         if (buffers.size() == 1) {
             wanted = buffers[0].size();
-            n = ::recv(fd(), buffers[0].data(), wanted, MSG_DONTWAIT);
+            n = receive(fd(), buffers[0].data(), wanted, MSG_DONTWAIT);
         } else {
             vectors v(buffers);
             wanted = v.total;
@@ -108,7 +110,7 @@ std::size_t socket_stream::try_write(io::const_buffers buffers, error_code& ec) 
         std::size_t wanted = 0;
         if (buffers.size() == 1) {
             wanted = buffers[0].size();
-            n = ::send(fd(), buffers[0].data(), wanted, MSG_DONTWAIT | MSG_NOSIGNAL);
+            n = detail::send(fd(), buffers[0].data(), wanted, MSG_DONTWAIT | MSG_NOSIGNAL);
         } else {
             vectors v(buffers);
             wanted = v.total;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <utility>
 
 namespace weft {
@@ -145,13 +146,19 @@ bool deadlines::try_fire(entry& e) noexcept {
     return false;
 }
 
-/// The turn of the used slot that begins at `at`: what is due is added to `due`, the rest is filed
-/// anew.
-void deadlines::turn_slot(std::uint64_t at, due_list& due) {
+/// The turn of the used slot that begins at `at`: what is due is added to `due`, until that has
+/// `most`; the rest is filed anew, or stays for the next call.
+void deadlines::turn_slot(std::uint64_t at, due_list& due, std::size_t most) {
     const place p = place_of(at);
     cursor_ = at;
-    for (entry* e = take_slot(p); e != nullptr;) {
-        entry& current = *std::exchange(e, e->next_);
+    if (p.level > 0) {
+        for (entry* e = take_slot(p); e != nullptr;) refile(*std::exchange(e, e->next_));
+        return;  // what is due at `at` is in its slot on level 0 now
+    }
+    slot_list& slot = wheel_[p.level][p.index];
+    while (slot.first && due.count < most) {
+        entry& current = *slot.first;
+        unlink(current);
         if (!try_fire(current)) {
             refile(current);
             continue;
@@ -184,9 +191,10 @@ std::optional<std::uint64_t> deadlines::next_tick() noexcept {
     return std::nullopt;
 }
 
-void deadlines::collect(time_point now, due_list& due) {
+/// The next `most` that are due; what is left keeps its place.
+void deadlines::collect(time_point now, due_list& due, std::size_t most) {
     const std::uint64_t last = tick_at_or_before(now);
-    for (;;) {
+    while (due.count < most) {
         const auto slot = next_slot();
         const bool limits = slot && *slot <= last;
         if (!heap_.empty() && heap_.front()->due_ <= now &&
@@ -195,12 +203,12 @@ void deadlines::collect(time_point now, due_list& due) {
             heap_remove(s);
             due.push(s);
         } else if (limits) {
-            turn_slot(*slot, due);
+            turn_slot(*slot, due, most);
         } else {
-            break;
+            cursor_ = std::max(cursor_, last);
+            return;
         }
     }
-    cursor_ = std::max(cursor_, last);
 }
 
 std::optional<deadlines::time_point> deadlines::next_deadline() {
@@ -219,7 +227,7 @@ std::size_t deadlines::advance_to(time_point now) {
     due_list due;
     {
         const guard lock(*this);
-        collect(now, due);
+        collect(now, due, std::numeric_limits<std::size_t>::max());
     }
     const std::size_t fired = due.count;
     post_all(due);

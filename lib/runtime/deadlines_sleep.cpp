@@ -57,6 +57,13 @@ void deadlines::heap_remove(sleeper& s) noexcept {
     count(-1);
 }
 
+namespace {
+
+/// How many firings are posted before other work of the context has its turn.
+constexpr std::size_t share = 16;
+
+}  // namespace
+
 // The timer: it never waits for longer than to the first thing due, and is left alone when that is
 // later than it was.
 
@@ -96,7 +103,7 @@ void deadlines::on_timer(std::uint64_t number) {
         const guard lock(*this);
         if (shut_ || number != driver_->number) return;
         driver_->waiting = false;
-        collect(refresh(), due);
+        collect(refresh(), due, share);
     }
     post_all(due);
     const guard lock(*this);

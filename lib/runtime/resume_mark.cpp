@@ -14,6 +14,10 @@ namespace weft::detail {
 
 bool resume_mark::begin() noexcept {
     std::uint32_t n = sequence_.load(std::memory_order_relaxed);
+    if (info_.serial()) {  // one writer
+        sequence_.store(n + 1, std::memory_order_relaxed);
+        return true;
+    }
     return n % 2 == 0 && sequence_.compare_exchange_strong(n, n + 1, std::memory_order_acq_rel,
                                                            std::memory_order_relaxed);
 }
@@ -34,24 +38,24 @@ void resume_mark::resumed(const char* what, std::source_location where) noexcept
 
 void resume_mark::called(std::string_view verb, std::string_view object) noexcept {
     if (!begin()) return;
-    std::array<char, words * 8> text{};
-    const std::size_t room = text.size() - 1;  // a zero ends it
-    const std::size_t first = std::min(verb.size(), room);
-    std::memcpy(text.data(), verb.data(), first);
-    if (first + 1 < room && !object.empty()) {
-        const std::size_t rest = std::min(object.size(), room - first - 1);
-        const void* const query = std::memchr(object.data(), '?', rest);
-        text[first] = ' ';
-        std::memcpy(text.data() + first + 1, object.data(),
-                    query
-                        ? static_cast<std::size_t>(static_cast<const char*>(query) - object.data())
-                        : rest);
+    constexpr std::size_t room = words * 8 - 1;  // a zero ends it
+    std::array<char, words * 8> text;
+    std::size_t size = std::min(verb.size(), room);
+    std::memcpy(text.data(), verb.data(), size);
+    if (size < room && !object.empty()) {
+        text[size++] = ' ';
+        object = object.substr(0, room - size);
+        object = object.substr(0, object.find('?'));
+        std::memcpy(text.data() + size, object.data(), object.size());
+        size += object.size();
     }
+    // The last word is filled up with zeros; what an earlier call left behind it is not read.
+    std::memset(text.data() + size, 0, 8 - size % 8);
     what_.store("call", std::memory_order_release);
     where_.store({}, std::memory_order_release);
     const std::chrono::milliseconds ms(info_.deadlines().coarse_milliseconds());
     at_.store(std::chrono::nanoseconds(ms).count(), std::memory_order_release);
-    for (std::size_t i = 0; i < words; ++i) {
+    for (std::size_t i = 0; i <= size / 8; ++i) {
         std::uint64_t word = 0;
         std::memcpy(&word, text.data() + i * 8, 8);
         call_[i].store(word, std::memory_order_release);

@@ -83,7 +83,8 @@ int carry_out(const attack& wanted) {
         a.attackers = most;
     }
     server_process server(a.server);
-    fmt::print("{}: {} attackers\n", a.title, a.attackers);
+    fmt::print("{}: {} attackers{}\n", a.title, a.attackers,
+               a.arrival > 0ms ? fmt::format(" within {} ms", a.arrival.count()) : "");
     std::fflush(stdout);
 
     if (a.server.apart) leave_first_processor();
@@ -97,13 +98,14 @@ int carry_out(const attack& wanted) {
 
     // With the bystander's two, and what a server holds besides.
     const std::size_t files_before = settled_descriptors(server, 0);
-    swarm attackers(server.port());
+    swarm attackers(server.port(), a.arrival);
     for (std::size_t i = 0; i < a.attackers; ++i) attackers.add(a.manners[i % a.manners.size()]);
     std::size_t memory_most = memory_before;
     const auto begun = std::chrono::steady_clock::now();
     const auto look = [&] { memory_most = std::max(memory_most, server.resident()); };
     // Far more than they may stay: a test that hangs is a test that failed.
-    const auto patience = a.dismissed_after > 0ms ? a.dismissed_after : 4 * a.gone_after + 20s;
+    const auto patience =
+        a.dismissed_after > 0ms ? a.dismissed_after : 4 * a.gone_after + a.arrival + 20s;
     attackers.run(patience, look);
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - begun);

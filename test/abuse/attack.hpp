@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct size_of_attack {
     std::size_t attackers = 0;  ///< 0: the attack's own small number
     bool full = false;          ///< 10,000 attackers, and the server's default limits
     bool watchdog = false;      ///< watch the server's loop
+    /// Within what time they come; nothing: 5 s at full size, else as fast as it goes.
+    std::optional<std::chrono::milliseconds> arrival{};
 };
 
 /// One attack: who comes, what the server is given, what must have become of them.
@@ -25,6 +28,7 @@ struct attack {
     std::string title;
     std::vector<manner> manners;  ///< attackers take them in turn
     std::size_t attackers = 0;
+    std::chrono::milliseconds arrival{0};
     server_process::options server{};
     /// By when they must all be gone: the server's limits for them, one after the other.
     std::chrono::milliseconds gone_after{};

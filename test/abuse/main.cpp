@@ -2,9 +2,10 @@
 
 // What a server on the open internet meets, against a real one over the loopback.
 //
-//     abuse ATTACK [--attackers N] [--full] [--watchdog]
+//     abuse ATTACK [--attackers N] [--over MS] [--full] [--watchdog]
 //
 // --full: 10,000 attackers and the server's default limits; without it few, and short limits.
+// --over MS: the attackers come within that time (full: 5000); 0: as fast as it goes.
 // --watchdog: says on stderr when the server's loop stands still.
 // docs/abuse.md says what each attack is and what was measured.
 
@@ -40,6 +41,7 @@ attack common(const size_of_attack& size, std::size_t few, std::size_t many = 10
     attack a;
     a.attackers = size.attackers != 0 ? size.attackers : size.full ? many : few;
     a.server.http = limits(size.full);
+    a.arrival = size.arrival.value_or(size.full ? 5000ms : 0ms);
     a.server.watchdog = size.watchdog;
     a.server.apart = size.full;
     return a;
@@ -203,10 +205,18 @@ constexpr named attacks[] = {
 };
 
 int usage() {
-    fmt::print(stderr, "usage: abuse ATTACK [--attackers N] [--full] [--watchdog]\nattacks:");
+    fmt::print(stderr,
+               "usage: abuse ATTACK [--attackers N] [--over MS] [--full] "
+               "[--watchdog]\nattacks:");
     for (const auto& a : attacks) fmt::print(stderr, " {}", a.name);
     fmt::print(stderr, "\n");
     return 2;
+}
+
+template <class Number>
+bool read_number(std::string_view text, Number& n) {
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
+    return ec == std::errc() && end == text.data() + text.size();
 }
 
 }  // namespace
@@ -222,11 +232,11 @@ int main(int argc, char** argv) {
         } else if (word == "--watchdog") {
             size.watchdog = true;
         } else if (word == "--attackers" && i + 1 < arguments.size()) {
-            const std::string_view text = arguments[++i];
-            const auto [end, ec] =
-                std::from_chars(text.data(), text.data() + text.size(), size.attackers);
-            if (ec != std::errc() || end != text.data() + text.size() || size.attackers == 0)
-                return usage();
+            if (!read_number(arguments[++i], size.attackers) || size.attackers == 0) return usage();
+        } else if (word == "--over" && i + 1 < arguments.size()) {
+            std::chrono::milliseconds::rep ms = 0;
+            if (!read_number(arguments[++i], ms) || ms < 0) return usage();
+            size.arrival = std::chrono::milliseconds(ms);
         } else {
             for (const auto& a : attacks)
                 if (a.name == word) chosen = &a;

@@ -92,7 +92,11 @@ void swarm::start(std::uint32_t index) {
 }
 
 void swarm::connect_some() {
-    while (next_to_connect_ < all_.size() && connecting_ < at_once)
+    std::size_t due = all_.size();
+    if (const auto since = steady::now() - begun_; since < arrival_)
+        due = static_cast<std::size_t>(static_cast<double>(due) * (since / 1.0ms) /
+                                       (arrival_ / 1.0ms));
+    while (next_to_connect_ < due && connecting_ < at_once)
         start(static_cast<std::uint32_t>(next_to_connect_++));
 }
 
@@ -235,19 +239,20 @@ void swarm::tick() {
 void swarm::run(std::chrono::milliseconds limit, const std::function<void()>& meanwhile,
                 const std::function<bool()>& enough) {
     open_epoll();
-    const auto end = steady::now() + limit;
+    begun_ = steady::now();
+    const auto end = begun_ + limit;
     auto next_look = steady::now();
     auto next_tick = steady::now();
     std::array<epoll_event, 256> events;
     while (here_ + connecting_ > 0 || next_to_connect_ < all_.size()) {
         connect_some();
-        const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 5);
+        const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 1);
         for (int i = 0; i < n; ++i)
             happened(events[static_cast<std::size_t>(i)].data.u32,
                      events[static_cast<std::size_t>(i)].events);
         const auto now = steady::now();
         if (now >= next_tick) {
-            next_tick = now + 5ms;
+            next_tick = now + 1ms;
             tick();
         }
         if (now >= next_look) {

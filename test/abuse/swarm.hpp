@@ -33,7 +33,9 @@ struct manner {
 /// Many attackers on one thread.
 class swarm {
   public:
-    explicit swarm(std::uint16_t port) noexcept : port_(port) {}
+    /// They come within `arrival`, evenly; as fast as it goes when that is zero.
+    explicit swarm(std::uint16_t port, std::chrono::milliseconds arrival = {}) noexcept
+        : port_(port), arrival_(arrival) {}
     swarm(const swarm&) = delete;
     swarm& operator=(const swarm&) = delete;
     ~swarm();
@@ -83,6 +85,8 @@ class swarm {
     void tick();
 
     std::uint16_t port_;
+    std::chrono::milliseconds arrival_;
+    steady::time_point begun_{};
     int epoll_ = -1;
     std::vector<attacker> all_;
     std::size_t next_to_connect_ = 0;

@@ -39,7 +39,8 @@ class context_info;
 /// levels of 64 slots, so arming and firing cost the same for a second and for a month. An entry
 /// that is re-armed to a time not before the slot it sits in only stores the new time; the slot,
 /// when its turn comes, moves it on. The timer is asleep until the first slot in use, and gone when
-/// nothing is armed.
+/// nothing is armed. When very many are due at once (10,000 connections that came together), other
+/// work of the context has its turn between every few.
 ///
 /// **Threads.** In a serial context (weft::run, weft::runtime, a test) everything is called on its
 /// one thread, and no lock is taken. In any other context each call may come from any thread, but
@@ -143,9 +144,9 @@ class deadlines {
     [[nodiscard]] std::optional<std::uint64_t> next_slot() const noexcept;
     bool refile(entry& e) noexcept;
     bool try_fire(entry& e) noexcept;
-    void turn_slot(std::uint64_t at, due_list& due);
+    void turn_slot(std::uint64_t at, due_list& due, std::size_t most);
     std::optional<std::uint64_t> next_tick() noexcept;
-    void collect(time_point now, due_list& due);
+    void collect(time_point now, due_list& due, std::size_t most);
     void heap_insert(sleeper& s);
     void heap_remove(sleeper& s) noexcept;
     void sift(std::size_t i) noexcept;
