@@ -230,8 +230,8 @@ awaitable<void> h1_server_connection::run() {
     close();
 }
 
-/// Whether the client speaks HTTP/2 without having said so (RFC 9113 3.3): its preface looks like the
-/// head of a request that HTTP/1 does not have.
+/// Whether the client speaks HTTP/2 without having said so (RFC 9113 3.3): its preface looks like
+/// the head of a request that HTTP/1 does not have.
 h1_server_connection::preface h1_server_connection::look_for_http_2() {
     if (in.empty()) return preface::none;
     const std::string_view start = in.data().substr(0, h2_preface.size());

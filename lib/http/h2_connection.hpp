@@ -82,8 +82,8 @@ struct h2_exchange : h2_stream {
 };
 
 /// What both roles of an HTTP/2 connection share: docs/h2-connection.md draws it. It moves bytes
-/// between the stream and the session, in turns: everything that has come is taken, what happened is
-/// told to the coroutines that wait for it, and what they made leaves in one write. All on the
+/// between the stream and the session, in turns: everything that has come is taken, what happened
+/// is told to the coroutines that wait for it, and what they made leaves in one write. All on the
 /// stream's executor.
 class h2_connection : public byte_pump, private h2_session::owner {
   public:

@@ -42,8 +42,8 @@ class h2_bucket {
 };
 
 /// Looks at the heads of the frames that come in, before HTTP/2 itself does, and counts what costs
-/// the peer little and us much. Whatever the library beneath checks by itself, in whichever version:
-/// these limits are ours. Sans-IO: bytes and the time in, a verdict out.
+/// the peer little and us much. Whatever the library beneath checks by itself, in whichever
+/// version: these limits are ours. Sans-IO: bytes and the time in, a verdict out.
 class h2_guard {
   public:
     explicit h2_guard(const h2_limits& limits) noexcept;

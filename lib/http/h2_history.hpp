@@ -9,9 +9,10 @@
 
 namespace weft::http::detail {
 
-/// Which streams a peer has had, in so far as it tells what a late frame on one of them means: after
-/// the peer itself has ended a stream, a frame on it breaks the rules (RFC 9113 5.1, STREAM_CLOSED);
-/// after we have reset it, the frame was on its way. Of a fixed size: what is forgotten is forgiven.
+/// Which streams a peer has had, in so far as it tells what a late frame on one of them means:
+/// after the peer itself has ended a stream, a frame on it breaks the rules (RFC 9113 5.1,
+/// STREAM_CLOSED); after we have reset it, the frame was on its way. Of a fixed size: what is
+/// forgotten is forgiven.
 class h2_history {
   public:
     /// A stream begins; false when its number is not above the ones before.

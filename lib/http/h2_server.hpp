@@ -24,8 +24,8 @@ namespace weft::http::detail {
 /// One HTTP/2 connection of a server. docs/h2-connection.md draws its life.
 ///
 /// Requests are served by workers: coroutines that take one request after the other. One is begun,
-/// or taken from those that have nothing to do, as long as a request waits for one; so a handler that
-/// does not suspend costs no coroutine of its own, and one that does holds up nobody.
+/// or taken from those that have nothing to do, as long as a request waits for one; so a handler
+/// that does not suspend costs no coroutine of its own, and one that does holds up nobody.
 class h2_server_connection final : public h2_connection, public server_connection {
   public:
     /// `ahead` was read from the connection before it was known what it speaks.

@@ -77,8 +77,8 @@ class h2_session {
 
     std::vector<h2_event> events;
 
-    /// Takes all that is in `in`. A peer that breaks the rules is answered by GOAWAY by itself; what
-    /// is too much gives its reason, and the connection is to be cut off.
+    /// Takes all that is in `in`. A peer that breaks the rules is answered by GOAWAY by itself;
+    /// what is too much gives its reason, and the connection is to be cut off.
     [[nodiscard]] const char* receive(input_buffer& in, std::uint64_t now_ms);
     /// Puts frames into `out` until it holds about `most` bytes. The same answer as receive().
     [[nodiscard]] const char* send(output_queue& out, std::size_t most);

@@ -9,9 +9,9 @@
 
 namespace weft::http::detail {
 
-/// What CONNECT makes of an HTTP/2 stream (RFC 9113 8.5): its two contents are the two directions of
-/// a connection. The application has one end of a pair of streams in memory; these carry what passes
-/// the other one.
+/// What CONNECT makes of an HTTP/2 stream (RFC 9113 8.5): its two contents are the two directions
+/// of a connection. The application has one end of a pair of streams in memory; these carry what
+/// passes the other one.
 ///
 /// What comes in goes to `to`, and its end too. A content that breaks off resets `to`.
 awaitable<void> tunnel_in(http::body from, std::shared_ptr<io::stream> to);

@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// The HTTP/2 driver of both roles: frames in any order, cut anywhere. Whatever comes, the connection
-// ends when the peer does, and nothing is left behind.
+// The HTTP/2 driver of both roles: frames in any order, cut anywhere. Whatever comes, the
+// connection ends when the peer does, and nothing is left behind.
 
 #include <weft/core/attempt.hpp>
 #include <weft/http/connection.hpp>

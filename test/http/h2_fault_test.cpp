@@ -152,7 +152,8 @@ TEST_CASE("a fault at any wait of an HTTP/2 exchange is a classified failure, an
             INFO(std::string(e.name));
             const testing::fault_report r = replay(e, of_client);
             std::printf("faults: HTTP/2 %s, %s: %zu points, %zu succeeded, %zu failed\n",
-                        of_client ? "client" : "server", e.name, r.total(), r.succeeded, r.failures);
+                        of_client ? "client" : "server", e.name, r.total(), r.succeeded,
+                        r.failures);
             CHECK(r.total() > 0);
         }
     }

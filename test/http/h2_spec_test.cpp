@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 //
-// Every published case of h2spec, by its number: what is sent, frame by frame, and what a server has
-// to answer (RFC 9113, RFC 7541). In memory, in virtual time.
+// Every published case of h2spec, by its number: what is sent, frame by frame, and what a server
+// has to answer (RFC 9113, RFC 7541). In memory, in virtual time.
 #include "h2_peer.hpp"
 
 #include <algorithm>

@@ -19,8 +19,8 @@ struct h2_rate {
 /// What a peer may do that costs it little and us much. Beyond one of these the connection ends
 /// with GOAWAY(ENHANCE_YOUR_CALM). The defaults leave room for every client that means well.
 struct h2_limits {
-    /// Streams that end before their answer: by the peer's RST_STREAM (rapid reset, CVE-2023-44487),
-    /// or by ours, because the peer broke the rules on them.
+    /// Streams that end before their answer: by the peer's RST_STREAM (rapid reset,
+    /// CVE-2023-44487), or by ours, because the peer broke the rules on them.
     h2_rate resets{100, 50};
     /// SETTINGS frames; each has to be acknowledged.
     h2_rate settings{20, 5};

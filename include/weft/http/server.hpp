@@ -58,8 +58,8 @@ struct server_options {
     /// cancelled. True lets clients half-close and still wait for the response.
     bool half_close = false;
 
-    /// What is spoken. With both, ALPN decides over TLS ("h2"), and on clear text the first bytes of
-    /// the connection (RFC 9113 3.3).
+    /// What is spoken. With both, ALPN decides over TLS ("h2"), and on clear text the first bytes
+    /// of the connection (RFC 9113 3.3).
     bool speak_http1 = true;
     bool speak_http2 = true;
     /// Of HTTP/2; the limits above hold there too, those of bodies and responses for each stream.
@@ -91,9 +91,10 @@ struct server_options {
 ///
 /// serve() completes when the connection is closed, normally also after an error of the peer: those
 /// are told to the observer, not thrown. It runs on the stream's executor, wherever it is awaited.
-/// Cancelling it ends the connection at once. The application is called for one request of an HTTP/1
-/// connection after the other, and for many streams and connections at the same time; when it throws, the
-/// client gets the fitting status (status_of: 500 for what is not classified) without any detail.
+/// Cancelling it ends the connection at once. The application is called for one request of an
+/// HTTP/1 connection after the other, and for many streams and connections at the same time; when
+/// it throws, the client gets the fitting status (status_of: 500 for what is not classified)
+/// without any detail.
 ///
 /// Copies share the application and the list of connections.
 class server {
