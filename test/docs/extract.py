@@ -3,7 +3,7 @@
 
 Reads README.md, docs/**/*.md (fenced blocks that begin with ```cpp) and the examples of include/weft/**/*.hpp (comment lines
 `///` followed by five or more spaces), and spreads them over the OUTPUT files, which test/docs/meson.build compiles into
-one doctest program. The convention is written down in docs/contributing.md. A file is only written when it changes.
+one doctest program; but the last OUTPUT gets the blocks of headers that only compile, and is linked into nothing. The convention is written down in docs/contributing.md. A file is only written when it changes.
 """
 import os
 import re
@@ -328,8 +328,15 @@ def main(root, *outputs):
         print('\n'.join(mistakes), file=sys.stderr)
         return 1
     shards = [{'size': 0, 'text': [], 'includes': [], 'names': []} for _ in outputs]
-    for path, pieces in sorted(files, key=lambda f: -sum(len(p.block.lines) for p in f[1])):
-        shard = min(shards, key=lambda s: s['size'])
+    # A header's blocks stand alone: those that only compile may name what nobody defines, so they go where nothing is linked.
+    linked, unlinked = [], []
+    for path, pieces in files:
+        unlinks = [p for p in pieces if path.endswith('.hpp') and p.mark == 'compile']
+        for where, some in ((unlinked, unlinks), (linked, [p for p in pieces if p not in unlinks])):
+            if some:
+                where.append((path, some))
+    for path, pieces in sorted(linked + unlinked, key=lambda f: -sum(len(p.block.lines) for p in f[1])):
+        shard = shards[-1] if (path, pieces) in unlinked else min(shards[:-1], key=lambda s: s['size'])
         shard['size'] += 5 + sum(len(p.block.lines) for p in pieces)
         shard['text'].append(render_file(root, path, pieces))
         shard['includes'] += [code.strip() for p in pieces for _, code in p.includes]
