@@ -14,19 +14,29 @@ _weft() {
         fi
         return
         ;;
+    --cacert | -E | --cert | --key | --tls-cert | --tls-key)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
     --bind) words="127.0.0.1:8080 0.0.0.0:8080 [::1]:8080" ;;
     --type) words="A AAAA" ;;
     --server) return ;;
     -X | --request) words="GET HEAD POST PUT PATCH DELETE OPTIONS" ;;
-    -H | --header | --data-raw | --threads | --max-body | -m | --max-time | --connect-timeout) return ;;
+    -H | --header | --data-raw | --threads | --max-body | -m | --max-time | --connect-timeout | --max-redirs | --resolve | -w | --write-out)
+        return
+        ;;
     *)
         case ${COMP_WORDS[1]}:$COMP_CWORD in
         *:1) words="serve send resolve --help --version" ;;
         resolve:*) words="--type --system --cares --server --help" ;;
         serve:2) words="http-test echo discard" ;;
-        serve:*) words="--bind --threads --max-body --watchdog --help" ;;
+        serve:*) words="--bind --threads --max-body --tls-cert --tls-key --tls-self-signed --http1 --http2 --watchdog
+            --help" ;;
         send:*) words="-X --request -I --head -H --header -d --data --data-raw --data-binary -o --output -i
-            --include -v --verbose -s --silent -S --show-error -f --fail -m --max-time --connect-timeout --help http://" ;;
+            --include -v --verbose -s --silent -S --show-error -f --fail -m --max-time --connect-timeout -L
+            --location --max-redirs --compressed --http1.1 --http2 --http2-prior-knowledge -k --insecure --cacert -E --cert
+            --key --resolve -w --write-out --help http:// https://" ;;
         esac
         ;;
     esac

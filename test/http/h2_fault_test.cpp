@@ -103,7 +103,7 @@ const exchange exchanges[] = {
 };
 
 /// The faults anywhere, the cancellation at the caller (`of_client`) or at what serves.
-testing::fault_report replay(const exchange& e, bool of_client) {
+testing::fault_report replay_exchange(const exchange& e, bool of_client) {
     return testing::fault_plan({}).replay([&](testing::fault_run& r) -> awaitable<void> {
         const auto ex = co_await asio::this_coro::executor;
         http::server server(app);
@@ -150,7 +150,7 @@ TEST_CASE("a fault at any wait of an HTTP/2 exchange is a classified failure, an
     for (const exchange& e : exchanges) {
         for (const bool of_client : {true, false}) {
             INFO(std::string(e.name));
-            const testing::fault_report r = replay(e, of_client);
+            const testing::fault_report r = replay_exchange(e, of_client);
             std::printf("faults: HTTP/2 %s, %s: %zu points, %zu succeeded, %zu failed\n",
                         of_client ? "client" : "server", e.name, r.total(), r.succeeded,
                         r.failures);

@@ -69,6 +69,75 @@ def send(*arguments, stdin=b''):
     return run.returncode, run.stdout, run.stderr.decode()
 
 
+class weft_over_tls(unittest.TestCase):
+    """The two commands against each other: certificates made for the run, HTTP/1.1 and HTTP/2."""
+
+    def serving(self, *options):
+        s = server('http-test', '--tls-self-signed', *options)
+        self.addCleanup(s.stop)
+        s.url = f'https://localhost:{s.port}'
+        return s
+
+    def test_tls_agrees_on_http_2_and_both_can_be_forced(self):
+        s = self.serving()
+        for option, version in (('--http2', '2'), ('--http1.1', '1.1'), ('--http2-prior-knowledge', '2')):
+            code, out, err = send('-k', option, '-w', r'|%{http_version} %{http_code}\n', s.url + '/')
+            self.assertEqual((code, out, err), (0, f'Hello, World!|{version} 200\n'.encode(), ''))
+        old = self.serving('--http1')
+        self.assertEqual(send('-k', '-w', ' %{http_version}', old.url + '/')[1], b'Hello, World! 1.1')
+        new = self.serving('--http2')
+        self.assertEqual(send('-k', '-w', ' %{http_version}', new.url + '/')[1], b'Hello, World! 2')
+
+    def test_clear_text_http_2_by_prior_knowledge(self):
+        s = server('http-test')
+        self.addCleanup(s.stop)
+        code, out, _ = send('--http2-prior-knowledge', '-w', ' %{http_version}', '-d', 'abc', s.url + '/echo')
+        self.assertEqual((code, out), (0, b'abc 2'))
+
+    def test_a_server_that_nobody_vouches_for_is_status_60(self):
+        s = self.serving()
+        code, out, err = send(s.url + '/')
+        self.assertEqual((code, out), (60, b''))
+        self.assertEqual(err.count('\n'), 1, err)
+        self.assertIn('localhost', err)
+
+    def test_a_server_without_tls_is_status_35(self):
+        s = server('http-test')
+        self.addCleanup(s.stop)
+        code, _, err = send('-k', f'https://127.0.0.1:{s.port}/')
+        self.assertEqual(code, 35, err)
+
+    def test_v_tells_of_the_handshake_the_address_and_the_times(self):
+        s = self.serving()
+        code, _, err = send('-k', '-v', '--resolve', f'shop.test:{s.port}:127.0.0.1', f'https://shop.test:{s.port}/')
+        self.assertEqual(code, 0, err)
+        self.assertRegex(err, r'\* shop\.test: 127\.0\.0\.1:\d+ connected')
+        self.assertRegex(err, r'\* TLS 1\.3, TLS_\w+, h2')
+        self.assertRegex(err, r'certificate of CN=localhost')
+        self.assertIn('NOT VERIFIED', err)
+        self.assertRegex(err, r'connect=[\d.]+ms tls=[\d.]+ms wait=[\d.]+ms .*in all')
+
+    def test_redirects_are_followed_when_asked(self):
+        s = server('http-test')
+        self.addCleanup(s.stop)
+        answer = f'HTTP/1.1 302 Found\r\nLocation: {s.url}/\r\nContent-Length: 0\r\n\r\n'.encode()
+        self.assertEqual(send('-w', '%{http_code}', once(answer))[1], b'302')
+        code, out, _ = send('-L', '-w', ' %{num_redirects} %{url_effective}', once(answer))
+        self.assertEqual((code, out.decode()), (0, f'Hello, World! 1 {s.url}/'))
+        self.assertEqual(send('-L', '--max-redirs', '0', once(answer))[0], 47)
+
+    def test_what_cannot_be_used_is_one_line_and_a_status(self):
+        for arguments, status in ((('--cacert', '/nowhere'), 58), (('-E', '/nowhere'), 58), (('--key', 'x'), 2),
+                                  (('--max-redirs', 'x'), 2), (('--resolve', 'x'), 3)):
+            code, _, err = send(*arguments, 'https://localhost:1/')
+            self.assertEqual((code, err.count('\n')), (status, 1), err)
+        for options in (('--tls-cert', 'x'), ('--tls-cert', '/nowhere', '--tls-key', '/nowhere'), ('--http1', '--http2'),
+                        ('--tls-self-signed', '--tls-cert', 'x', '--tls-key', 'x')):
+            run = subprocess.run([WEFT, 'serve', 'http-test', '--bind', '127.0.0.1:0', *options], capture_output=True, text=True,
+                                 timeout=20, check=False)
+            self.assertEqual((run.returncode, run.stdout, run.stderr.count('\n')), (2, '', 1), run.stderr)
+
+
 class weft_send(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

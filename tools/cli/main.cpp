@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view usage =
     "usage: weft COMMAND [ARGUMENTS]\n"
     "\n"
-    "  weft serve http-test|echo|discard --bind HOST:PORT [--threads N] [--watchdog]\n"
+    "  weft serve http-test|echo|discard --bind HOST:PORT [--threads N] [--tls-self-signed]\n"
     "      serves until SIGINT or SIGTERM; `weft serve --help` lists the routes\n"
     "  weft send [METHOD] URL [OPTIONS]\n"
     "      sends one HTTP request, with curl's options; `weft send --help` lists them\n"
