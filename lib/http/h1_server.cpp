@@ -257,6 +257,7 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
         disarm_limit();
         answer_one_ = false;
         asked_ = true;
+        idle_since_.store(0, std::memory_order_relaxed);
         return found::head;
     }
     if (progress == h1::progress::failed) {
@@ -284,9 +285,11 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
     want_input();
     if (begun && !limits.head) {
         limits.head = true;
+        idle_since_.store(0, std::memory_order_relaxed);
         arm_limit(options_.header_timeout);
     } else if (!begun && !limits.idle) {
         limits.idle = true;
+        idle_since_.store(coarse_now(), std::memory_order_relaxed);
         if (unsent() == 0) shrink();
         arm_limit(answer_one_ ? first_request : options_.idle_timeout);
     }

@@ -15,6 +15,7 @@
 
 #include <boost/asio/cancellation_signal.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -39,6 +40,12 @@ class h1_server_connection final : public byte_pump, public server_connection {
     /// Ends after the response it is at. What has just come gets `first_request` for its request.
     /// From any thread.
     void drain() override;
+    [[nodiscard]] std::uint64_t idle_since() const noexcept override {
+        return idle_since_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t coarse_now() const noexcept override {
+        return context().deadlines().coarse_milliseconds();
+    }
     /// The stream, and what was read from it, when serve() has ended because the client speaks
     /// HTTP/2.
     struct handover {
@@ -117,6 +124,7 @@ class h1_server_connection final : public byte_pump, public server_connection {
     bool draining_ = false;
     bool answer_one_ = false;  // draining_, but one request is answered yet
     bool asked_ = false;       // a request has come
+    std::atomic<std::uint64_t> idle_since_{0};
     const clock::time_point began_;
     bool keep_alive_ = true;
 };

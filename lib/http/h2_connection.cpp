@@ -221,10 +221,14 @@ void h2_connection::watch() {
         if (waits_for_ == waits_for::pong && received() == received_at_ping_) return;
         received_at_ping_ = received();
         waits_for_ = waits_for::ping;
+        idle_since_.store(0, std::memory_order_relaxed);
         return arm_limit(options_.ping_interval);
     }
     if (next == waits_for_) return;
     waits_for_ = next;
+    const bool idle = next == waits_for::request;
+    idle_since_.store(idle ? context().deadlines().coarse_milliseconds() : 0,
+                      std::memory_order_relaxed);
     if (next == waits_for::nothing)
         disarm_limit();
     else

@@ -134,6 +134,10 @@ class h2_connection : public byte_pump, private h2_session::owner {
     [[nodiscard]] bool is_over() const noexcept { return over_; }
     /// Both steps of GOAWAY; exchanges that are under way go on.
     void begin_drain();
+    /// Since when it waits for a request, by the coarse clock; 0: it has streams. From any thread.
+    [[nodiscard]] std::uint64_t waits_since() const noexcept {
+        return idle_since_.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] bool draining() const noexcept { return draining_; }
     void reset(h2_exchange& x, std::uint32_t code);
     /// Calls f for all exchanges that are in use, also for those that begin meanwhile.
@@ -198,6 +202,7 @@ class h2_connection : public byte_pump, private h2_session::owner {
     waits_for waits_for_ = waits_for::nothing;
     bool handling_ = false;
     bool over_ = false;
+    std::atomic<std::uint64_t> idle_since_{0};
     bool draining_ = false;
     bool drain_told_ = false;  // the second GOAWAY
 };

@@ -35,6 +35,10 @@ class h2_server_connection final : public h2_connection, public server_connectio
     /// Until the connection is closed. Called once. Never throws for what the peer did.
     awaitable<void> serve();
     void drain() override;
+    [[nodiscard]] std::uint64_t idle_since() const noexcept override { return waits_since(); }
+    [[nodiscard]] std::uint64_t coarse_now() const noexcept override {
+        return context().deadlines().coarse_milliseconds();
+    }
     /// Ends after the requests that come with its first ones. Before serve().
     void answer_once() noexcept { drain_at_once_ = true; }
 

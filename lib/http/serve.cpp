@@ -13,6 +13,9 @@ namespace weft::http::detail {
 
 namespace {
 
+/// Connections that are closed when others cannot come in, ten times a second.
+constexpr std::size_t relief = 64;
+
 void tell_stderr(const failure& f) { fmt::print(stderr, "weft: a request failed: {}\n", f.what()); }
 
 net::serve_options transport_of(serve_options& options) {
@@ -62,7 +65,8 @@ net::detail::core_factory core_of(app_factory make, const serve_options& options
         server made(make(), limits);
         any_service<io::stream, void> whole(made);
         if (tls) whole = any_service<io::stream, void>(secure_server{*tls, limits.observe, made});
-        return net::detail::core_service{std::move(whole), [made] { made.drain(); }};
+        return net::detail::core_service{std::move(whole), [made] { made.drain(); },
+                                         [made] { made.close_idle(relief); }};
     };
 }
 

@@ -4,6 +4,7 @@
 #include "negotiated.hpp"
 #include <weft/http/server.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <unordered_map>
@@ -36,6 +37,13 @@ struct server::state {
         connections.erase(id);
     }
 };
+
+namespace {
+
+/// Whoever has come or was answered just now has a request on the way.
+constexpr std::uint64_t idle_enough = 1000;  // milliseconds
+
+}  // namespace
 
 namespace detail {
 namespace {
@@ -98,6 +106,28 @@ void server::drain() const {
             if (auto connection = weak.lock()) alive.push_back(std::move(connection));
     }
     for (auto& connection : alive) connection->drain();
+}
+
+std::size_t server::close_idle(std::size_t most) const {
+    using idle = std::pair<std::uint64_t, std::shared_ptr<detail::server_connection>>;
+    std::vector<idle> found;
+    {
+        const std::lock_guard lock(state_->mutex);
+        for (auto& [id, weak] : state_->connections) {
+            auto connection = weak.lock();
+            if (!connection) continue;
+            const std::uint64_t since = connection->idle_since();
+            if (since != 0 && connection->coarse_now() >= since + idle_enough)
+                found.emplace_back(since, std::move(connection));
+        }
+    }
+    const auto longer = [](const idle& a, const idle& b) { return a.first < b.first; };
+    if (found.size() > most) {
+        std::ranges::nth_element(found, found.begin() + static_cast<std::ptrdiff_t>(most), longer);
+        found.resize(most);
+    }
+    for (auto& [since, connection] : found) connection->drain();
+    return found.size();
 }
 
 std::size_t server::connections() const noexcept {

@@ -1,6 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstdint>
+
 namespace weft::http::detail {
 
 /// What a server knows of its connections, whatever version of HTTP they speak.
@@ -13,6 +15,11 @@ class server_connection {
 
     /// Ends after what it is at. From any thread.
     virtual void drain() = 0;
+    /// Since when it waits for a request, in milliseconds of its context's coarse clock; 0: it is at
+    /// one. From any thread.
+    [[nodiscard]] virtual std::uint64_t idle_since() const noexcept = 0;
+    /// That clock, now.
+    [[nodiscard]] virtual std::uint64_t coarse_now() const noexcept = 0;
 };
 
 }  // namespace weft::http::detail

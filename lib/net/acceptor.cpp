@@ -24,6 +24,7 @@
 #include <tuple>
 #include <utility>
 
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace weft::net::detail {
@@ -197,7 +198,13 @@ void acceptor::go_on() {
         if (paused_) return;
         // First say that we wait for a place, then look: a release in between is not missed.
         wants_release_.store(max_connections_ > 0, std::memory_order_release);
-        if (full()) return;
+        if (full()) {
+            if (!relieve_) return;
+            if (somebody_waits()) return rest();
+            exhausted(input);
+            if (!waiting(input)) wait(input);
+            return;
+        }
         if (!ready(input) && !probe_) {
             if (!waiting(input)) wait(input);
             return;
@@ -222,9 +229,15 @@ void acceptor::go_on() {
     wants_release_.store(false, std::memory_order_release);
 }
 
-/// No descriptors, or no memory: wait for one of our connections to close, or a while.
+bool acceptor::somebody_waits() const noexcept {
+    pollfd queue{fd(), POLLIN, 0};
+    return ::poll(&queue, 1, 0) > 0;
+}
+
+/// No descriptors, no memory, or no place: wait for one of our connections to close, or a while.
 void acceptor::rest() {
     paused_ = true;
+    if (relieve_) relieve_();
     wants_release_.store(true, std::memory_order_release);
     if (!backoff_) backoff_ = std::make_unique<backoff>(*this);
     backoff_->arm_after(pause);

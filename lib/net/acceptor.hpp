@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <source_location>
 
@@ -54,6 +55,8 @@ class acceptor final : public std::enable_shared_from_this<acceptor>,
     io::stream take_now();
     void start(handler h);
     void begin_closing();
+    /// See net::listener. Before the first accept.
+    void on_exhausted(std::function<void()> relieve) { relieve_ = std::move(relieve); }
     /// The listener is gone.
     void finish() noexcept;
     /// From any thread: a connection ended.
@@ -78,6 +81,7 @@ class acceptor final : public std::enable_shared_from_this<acceptor>,
     void on_shutdown() noexcept override;
     void on_context_shutdown() noexcept override;
     void go_on();
+    [[nodiscard]] bool somebody_waits() const noexcept;
     void rest();
     void stop_listening() noexcept;
     accepted take(io::stream& s, error_code& ec);
@@ -92,6 +96,7 @@ class acceptor final : public std::enable_shared_from_this<acceptor>,
     const boost::asio::any_io_executor executor_;
     boost::asio::any_io_executor base_;  // for strands, where connections get one each
     context_info& info_;
+    std::function<void()> relieve_;
     std::deque<waiter> waiters_;
     std::uint64_t ids_ = 0;
     std::unique_ptr<backoff> backoff_;

@@ -35,6 +35,10 @@ const any_endpoint& listener::local_endpoint() const noexcept { return acceptor_
 
 std::size_t listener::live() const noexcept { return acceptor_->live(); }
 
+void listener::on_exhausted(std::function<void()> relieve) {
+    acceptor_->on_exhausted(std::move(relieve));
+}
+
 void listener::close() noexcept {
     asio::dispatch(acceptor_->executor(), [closing = acceptor_] { closing->begin_closing(); });
 }

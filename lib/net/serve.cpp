@@ -34,7 +34,9 @@ class core_server {
   public:
     core_server(std::unique_ptr<any_acceptor> from, core_service service,
                 const serve_options& options)
-        : listener_(std::move(from)), options_(options), service_(std::move(service)) {}
+        : listener_(std::move(from)), options_(options), service_(std::move(service)) {
+        if (service_.relieve) listener_->on_exhausted(service_.relieve);
+    }
 
     awaitable<void> run(event& stop) {
         co_await with_scope([this, &stop](task_scope& scope) -> awaitable<void> {

@@ -148,3 +148,31 @@ TEST_CASE("a response body that is being made is finished under drain") {
         CHECK(c.ended_well());
     });
 }
+
+TEST_CASE(
+    "close_idle ends who has waited longest, and nobody who has just come or is at a request") {
+    testing::run([]() -> awaitable<void> {
+        http::server server(slow);
+        auto ex = co_await asio::this_coro::executor;
+        std::vector<peer> peers;
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            for (int i = 0; i < 4; ++i) {  // a second apart; the second one is at a request
+                auto [near, far] = io::duplex(ex);
+                peers.emplace_back(std::move(near));
+                s.spawn(server.serve(std::move(far)));
+                if (i == 1) co_await peers[1].say(get);
+                if (i < 3) co_await sleep_for(1500ms);
+            }
+            CHECK(server.close_idle(1) == 1);  // the first
+            CHECK((co_await peers[0].rest()).empty());
+            CHECK(peers[0].ended_well());
+            CHECK(server.close_idle(10) == 1);  // the third: the last has just come
+            CHECK((co_await peers[2].rest()).empty());
+            CHECK(server.close_idle(10) == 0);
+            co_await peers[1].until("done");
+            co_await peers[3].say(get);
+            co_await peers[3].until("done");
+            server.drain();
+        });
+    });
+}

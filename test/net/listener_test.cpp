@@ -215,6 +215,33 @@ TEST_CASE("at the limit accepting waits for a connection to close") {
     });
 }
 
+TEST_CASE("at the limit who keeps connections hears that another one waits, and only then") {
+    testing::run_real([]() -> awaitable<void> {
+        auto ex = co_await asio::this_coro::executor;
+        net::tcp::listener listener(ex, "127.0.0.1:0", {.max_connections = 1});
+        io::stream kept;
+        io::stream second;
+        int asked = 0;
+        listener.on_exhausted([&] {
+            ++asked;
+            kept.abort();
+        });
+        io::stream first_client = co_await dial(listener);
+        kept = co_await listener.accept();
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            s.spawn([](net::tcp::listener& l, io::stream& out) -> awaitable<void> {
+                out = co_await l.accept();
+            }(listener, second));
+            co_await sleep_for(5ms);
+            CHECK(asked == 0);  // nobody wants to come in
+            io::stream second_client = co_await dial(listener);
+            while (!second) co_await sleep_for(1ms);
+        });
+        CHECK(asked == 1);
+        CHECK(listener.live() == 1);
+    });
+}
+
 // UBSan's checks need descriptors of their own, and take their lack for a broken object.
 #if defined(__has_feature)
 #if __has_feature(undefined_behavior_sanitizer)

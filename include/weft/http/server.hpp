@@ -112,6 +112,11 @@ class server {
     /// called from any thread.
     void drain() const;
 
+    /// Ends connections that have waited for a request for a second at least, those first that have
+    /// waited longest, and `most` of them; how many those are. http::serve does so when descriptors,
+    /// memory or places run out and somebody wants to come in. From any thread.
+    std::size_t close_idle(std::size_t most) const;
+
     /// How many connections are being served.
     [[nodiscard]] std::size_t connections() const noexcept;
 

@@ -9,6 +9,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <source_location>
 #include <string_view>
@@ -68,6 +69,12 @@ class listener {
     /// Connections of this listener that live now.
     [[nodiscard]] std::size_t live() const noexcept;
 
+    /// Called, on the listener's executor, whenever somebody waits for a connection and none can be
+    /// taken for want of descriptors, memory or place (max_connections); again every tenth of a
+    /// second while that lasts. Whoever keeps connections may close idle ones. Set before the first
+    /// accept; it must not throw.
+    void on_exhausted(std::function<void()> relieve);
+
   private:
     std::shared_ptr<detail::acceptor> acceptor_;
 };
@@ -97,6 +104,7 @@ class listener {
     }
     void close() noexcept { listener_.close(); }
     [[nodiscard]] std::size_t live() const noexcept { return listener_.live(); }
+    void on_exhausted(std::function<void()> relieve) { listener_.on_exhausted(std::move(relieve)); }
 
   private:
     net::listener listener_;

@@ -45,6 +45,8 @@ namespace detail {
 struct core_service {
     any_service<io::stream, void> serve;
     std::function<void()> drain = {};
+    /// Closes some connections that do nothing, because others cannot come in.
+    std::function<void()> relieve = {};
 };
 using core_factory = std::function<core_service()>;
 
@@ -57,6 +59,7 @@ class any_acceptor {
     virtual ~any_acceptor() = default;
     virtual awaitable<io::stream> accept() = 0;
     virtual void close() noexcept = 0;
+    virtual void on_exhausted(std::function<void()>) {}
 };
 
 template <class Listener>
@@ -65,6 +68,10 @@ class acceptor_of final : public any_acceptor {
     explicit acceptor_of(Listener l) : listener_(std::move(l)) {}
     awaitable<io::stream> accept() override { return listener_.accept(); }
     void close() noexcept override { listener_.close(); }
+    void on_exhausted([[maybe_unused]] std::function<void()> relieve) override {
+        if constexpr (requires { listener_.on_exhausted(std::move(relieve)); })
+            listener_.on_exhausted(std::move(relieve));
+    }
 
   private:
     Listener listener_;
