@@ -80,6 +80,7 @@ struct acceptor::backoff : deadlines::entry {
                 [](entry& e) noexcept {
                     acceptor& owner = static_cast<backoff&>(e).owner;
                     owner.paused_ = false;
+                    owner.relieved_ = false;
                     owner.go_on();
                 }),
           owner(a) {}
@@ -237,7 +238,7 @@ bool acceptor::somebody_waits() const noexcept {
 /// No descriptors, no memory, or no place: wait for one of our connections to close, or a while.
 void acceptor::rest() {
     paused_ = true;
-    if (relieve_) relieve_();
+    if (relieve_ && !std::exchange(relieved_, true)) relieve_();
     wants_release_.store(true, std::memory_order_release);
     if (!backoff_) backoff_ = std::make_unique<backoff>(*this);
     backoff_->arm_after(pause);
