@@ -96,9 +96,8 @@ void h2_server_connection::stop() {
     changed.wake();
 }
 
-void h2_server_connection::drain() {
-    auto self = std::static_pointer_cast<h2_server_connection>(shared_from_this());
-    asio::dispatch(get_executor(), [self] { self->begin_drain(); });
+void h2_server_connection::drain(std::shared_ptr<server_connection> self) {
+    asio::dispatch(get_executor(), [this, self = std::move(self)] { begin_drain(); });
 }
 
 awaitable<void> h2_server_connection::run() {

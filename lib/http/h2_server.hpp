@@ -34,7 +34,7 @@ class h2_server_connection final : public h2_connection, public server_connectio
 
     /// Until the connection is closed. Called once. Never throws for what the peer did.
     awaitable<void> serve();
-    void drain() override;
+    void drain(std::shared_ptr<server_connection> self) override;
     [[nodiscard]] std::uint64_t idle_since() const noexcept override { return waits_since(); }
     [[nodiscard]] std::uint64_t coarse_now() const noexcept override {
         return context().deadlines().coarse_milliseconds();

@@ -80,7 +80,7 @@ struct acceptor::backoff : deadlines::entry {
                 [](entry& e) noexcept {
                     acceptor& owner = static_cast<backoff&>(e).owner;
                     owner.paused_ = false;
-                    owner.relieved_ = false;
+                    owner.resting_ = false;
                     owner.go_on();
                 }),
           owner(a) {}
@@ -200,7 +200,11 @@ void acceptor::go_on() {
         // First say that we wait for a place, then look: a release in between is not missed.
         wants_release_.store(max_connections_ > 0, std::memory_order_release);
         if (full()) {
-            if (!relieve_) return;
+            if (closing_ && !somebody_waits()) {
+                close();
+                continue;
+            }
+            if (!relieve_ || closing_) return;
             if (somebody_waits()) return rest();
             exhausted(input);
             if (!waiting(input)) wait(input);
@@ -236,12 +240,14 @@ bool acceptor::somebody_waits() const noexcept {
 }
 
 /// No descriptors, no memory, or no place: wait for one of our connections to close, or a while.
+/// However many close meanwhile, the while ends when it was to end: then relief is asked for again.
 void acceptor::rest() {
     paused_ = true;
-    if (relieve_ && !std::exchange(relieved_, true)) relieve_();
     wants_release_.store(true, std::memory_order_release);
+    if (std::exchange(resting_, true)) return;
     if (!backoff_) backoff_ = std::make_unique<backoff>(*this);
     backoff_->arm_after(pause);
+    if (relieve_ && !closing_) relieve_();  // may end connections here and now: last
 }
 
 acceptor::accepted acceptor::take(io::stream& s, error_code& ec) {

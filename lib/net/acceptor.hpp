@@ -104,7 +104,7 @@ class acceptor final : public std::enable_shared_from_this<acceptor>,
     std::atomic<bool> wants_release_{false};
     unsigned in_a_row_ = 0;
     bool paused_ = false;    // out of descriptors or memory
-    bool relieved_ = false;  // relieve_ was called, less than a pause ago
+    bool resting_ = false;   // backoff_ is armed; relieve_ was called when it was
     bool closing_ = false;   // drain, then close
     bool probe_ = false;     // try even though no event said so
 };

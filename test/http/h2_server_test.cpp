@@ -91,6 +91,31 @@ TEST_CASE("a drain takes what crossed it, and nothing after that") {
     });
 }
 
+TEST_CASE("relief counts who was told to go and has not gone yet") {
+    with_h2_server(hello_app, {}, [&](frame_peer& p, http::server& server) -> awaitable<void> {
+        (void)co_await p.say(greeting());
+        co_await p.listen();
+        auto [near, far] = io::duplex(co_await asio::this_coro::executor);
+        peer other(std::move(near));
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            s.spawn(server.serve(std::move(far)));
+            co_await sleep_for(2s);
+            CHECK(server.close_idle(1) == 1);
+            CHECK(server.close_idle(1) == 0);  // that one waits for the answer to its ping
+            co_await p.listen();
+            const seen* asked = p.find(PING, 0);
+            REQUIRE(asked);
+            (void)co_await p.say(ping(std::string(asked->payload), ACK));
+            co_await p.listen();
+            CHECK(p.ended());
+            p.wire.stream.close();
+            while (server.connections() > 1) co_await sleep_for(100ms);
+            CHECK(server.close_idle(1) == 1);
+            CHECK((co_await other.rest()).empty());
+        });
+    });
+}
+
 TEST_CASE("a slow reader stops its own stream and no other") {
     event never;
     auto app = [&](http::request r) -> awaitable<http::response> {
