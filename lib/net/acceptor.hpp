@@ -103,6 +103,8 @@ class acceptor final : public std::enable_shared_from_this<acceptor>,
     std::atomic<std::size_t> live_{0};
     std::atomic<bool> wants_release_{false};
     unsigned in_a_row_ = 0;
+    unsigned burst_ = 16;  // that many in a row
+    clock::time_point turn_began_{};
     bool paused_ = false;   // out of descriptors or memory
     bool resting_ = false;  // backoff_ is armed; relieve_ was called when it was
     bool closing_ = false;  // drain, then close
