@@ -21,7 +21,7 @@ enum class socket_role : unsigned char {
 /// and everybody else the time for them.
 struct served_notsent_lowat {
     static constexpr int at_first = 16 * 1024;
-    static constexpr int later = 128 * 1024;  ///< from when the peer has made room once
+    static constexpr int later = 128 * 1024;  ///< from when the peer has made room
 };
 
 /// Sets everything that `options` asks for; the kind of socket is the descriptor's own. Throws
