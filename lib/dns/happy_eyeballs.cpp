@@ -281,10 +281,8 @@ failure race_of_addresses::unresolved() const {
 
 failure race_of_addresses::described(failure f) const {
     if (!f.context("host")) f = std::move(f).with("host", to_.host);
-    f = std::move(f)
-            .with("port", static_cast<long long>(to_.port))
-            .in(failure_domain::transport)
-            .delivered(delivery::not_sent);
+    if (!f.context("port")) f = std::move(f).with("port", static_cast<long long>(to_.port));
+    f = std::move(f).in(failure_domain::transport).delivered(delivery::not_sent);
     if (record_.tried.empty()) return f;
     return std::move(f).with("tried", net::to_string(record_)).detail(record_);
 }
