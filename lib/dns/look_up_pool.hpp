@@ -29,8 +29,8 @@ class look_up_pool : public std::enable_shared_from_this<look_up_pool> {
   public:
     explicit look_up_pool(system_options o) : options(std::move(o)) {}
 
-    /// Waits for a thread, unless one is at that name already, and for the answer. `begun` is set as
-    /// soon as a thread has taken it.
+    /// Waits for a thread, unless one is at that name already, and for the answer. `begun` is set
+    /// as soon as a thread has taken it.
     awaitable<answer> ask(net::resolve_request what, bool* begun);
 
     [[nodiscard]] std::size_t busy() const {

@@ -47,10 +47,10 @@ struct cares_state;
 /// datagram is asked for again over TCP. What the system has besides DNS and /etc/hosts (mDNS,
 /// nsswitch.conf) it does not know: that is system_resolver's.
 ///
-/// The order of the addresses follows RFC 6724; of more than 64 the first are given. Copies share the
-/// options; one resolver serves any
-/// number of execution contexts. c-ares keeps its own time, so this needs real sockets and real
-/// time, in tests too (testing::run_real).
+/// The order of the addresses follows RFC 6724; of more than 64 the first are given. Copies share
+/// the options and the count of questions; one resolver serves any number of execution contexts.
+/// c-ares keeps its own time, so this needs real sockets and real time, in tests too
+/// (testing::run_real).
 class cares_resolver {
   public:
     /// Throws failure, kind invalid_input, when weft was built without c-ares.
