@@ -193,6 +193,10 @@ std::string agreed(const session& s) {
 
 /// The shortest text that says it: the reason or the alert, where there is one.
 std::string reason_of(const failure& f) {
+    // Not every OpenSSL has a name for it (RFC 8446, 6.2).
+    constexpr int certificate_required = 116;
+    if (f.code().category() == tls::alert_category() && f.code().value() == certificate_required)
+        return "certificate required";
     for (const char* key : {"reason", "alert"})
         if (const auto said = f.context(key)) return printable(*said);
     return printable(f.message());
