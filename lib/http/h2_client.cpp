@@ -59,7 +59,10 @@ void h2_client_connection::tell() {
 }
 
 void h2_client_connection::on_peer() {
-    for_each([](h2_exchange& x) { x.changed.wake(); });  // who waits for the SETTINGS
+    // Who waits for the SETTINGS; others are woken by what comes for them.
+    for_each([](h2_exchange& x) {
+        if (!x.head_sent) x.changed.wake();
+    });
     tell();
 }
 
