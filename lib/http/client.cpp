@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "client_state.hpp"
 #include "connect_times.hpp"
-#include "negotiated.hpp"
 #include "url.hpp"
 #include <weft/core/deadline.hpp>
 #include <weft/core/failure.hpp>
@@ -12,8 +11,10 @@
 #include <weft/net/connect_attempts.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/with_deadline.hpp>
+#include <weft/tls/alpn.hpp>
 #include <weft/tls/client_config.hpp>
 #include <weft/tls/connect.hpp>
+#include <weft/tls/secured_for.hpp>
 
 #include <boost/asio/this_coro.hpp>
 
@@ -21,6 +22,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,10 +60,12 @@ struct noting : pipeable {
 class securing : public pipeable {
   public:
     explicit securing(const client_options& options)
-        : shared_(std::make_shared<state>()), limit_(options.handshake_timeout) {
+        : shared_(std::make_shared<state>()),
+          speaks_(options.protocol),
+          limit_(options.handshake_timeout) {
         shared_->config = options.tls;
-        if (options.protocol != protocol::http_1_1) alpn_.emplace_back("h2");
-        if (options.protocol != protocol::http_2) alpn_.emplace_back("http/1.1");
+        if (options.protocol != protocol::http_1_1) alpn_.emplace_back(tls::alpn::h2);
+        if (options.protocol != protocol::http_2) alpn_.emplace_back(tls::alpn::http_1_1);
     }
 
     template <class Next>
@@ -81,12 +85,12 @@ class securing : public pipeable {
         const extensions_link facts = to.extensions().link();
         const tls::target name{to.host, to.port};
         io::stream below = co_await next(std::move(to));
-        if (detail::is_secure(below.extensions())) co_return std::move(below);
         const tls::client_config* const own = facts.get<tls::client_config>();
-        tls::client_config config = own ? *own : usual();
         const auto* const given = facts.get<tls::connection_settings>();
         tls::connection_settings settings = given ? *given : tls::connection_settings();
-        if (!settings.alpn && config.options().alpn.empty()) settings.alpn = alpn_;
+        if (is_done(below, name, settings, own)) co_return std::move(below);
+        tls::client_config config = own ? *own : usual();
+        settings.alpn = offer(settings, config);
         const auto executor = co_await boost::asio::this_coro::executor;
         const clock& time = context_info::of(executor).clock();
         const clock::time_point began = time.now();
@@ -95,6 +99,38 @@ class securing : public pipeable {
         if (const auto* const times = facts.get<detail::connect_times>())
             detail::connect_times::note(times->tls, time.now() - began);
         co_return std::move(above);
+    }
+    /// Whether TLS was made for this very server. That of a proxy on the way is another one.
+    static bool is_done(const io::stream& below, const tls::target& to,
+                        const tls::connection_settings& settings, const tls::client_config* own) {
+        const auto* const by = below.extensions().get<tls::secured_for>();
+        if (!by || by->port != to.port) return false;
+        std::string_view host = settings.server_name ? *settings.server_name : to.host;
+        if (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
+        if (by->host != host) return false;
+        if (own && by->config != *own)
+            throw failure(failure_kind::invalid_input,
+                          "the connector makes TLS otherwise than the request demands")
+                .in(failure_domain::local)
+                .delivered(delivery::not_sent)
+                .with("host", to.host);
+        return true;
+    }
+    /// What is configured, without what we are not to speak.
+    std::vector<std::string> offer(const tls::connection_settings& settings,
+                                   const tls::client_config& config) const {
+        if (!settings.alpn && config.options().alpn.empty()) return alpn_;
+        std::vector<std::string> all = settings.alpn ? *settings.alpn : config.options().alpn;
+        const bool none = all.empty();
+        if (speaks_ == protocol::http_1_1) std::erase(all, tls::alpn::h2);
+        if (speaks_ == protocol::http_2) std::erase(all, tls::alpn::http_1_1);
+        if (all.empty() && !none)
+            throw failure(
+                failure_kind::invalid_input,
+                "alpn of the TLS configuration names only what the client is not to speak")
+                .in(failure_domain::local)
+                .delivered(delivery::not_sent);
+        return all;
     }
     /// The roots are read when somebody needs them.
     const tls::client_config& usual() const {
@@ -105,6 +141,7 @@ class securing : public pipeable {
     }
 
     std::shared_ptr<state> shared_;
+    protocol speaks_;
     std::vector<std::string> alpn_;
     std::chrono::milliseconds limit_;
 };

@@ -8,6 +8,7 @@
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/run_on.hpp>
 #include <weft/runtime/semaphore.hpp>
+#include <weft/tls/alpn.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -44,11 +45,26 @@ struct connection::state {
     event room;                 // of HTTP/2: another stream may be opened, perhaps
 };
 
+namespace {
+
+failure not_spoken(const char* why) {
+    return failure(failure_kind::protocol, why)
+        .in(failure_domain::protocol)
+        .delivered(delivery::not_sent);
+}
+
+}  // namespace
+
 std::shared_ptr<detail::client_connection> detail::make_client_connection(
     io::stream s, const client_options& options) {
-    const bool agreed = negotiated_protocol(s.extensions()) == "h2";
-    if (options.protocol != protocol::http_2 &&
-        (options.protocol != protocol::automatic || !agreed))
+    const bool secure = is_secure(s.extensions());
+    const bool agreed = negotiated_protocol(s.extensions()) == tls::alpn::h2;
+    // RFC 9113 3.3: over TLS it is what ALPN agreed on, and nothing else.
+    if (secure && options.protocol == protocol::http_1_1 && agreed)
+        throw not_spoken("ALPN agreed on HTTP/2, which the client is not to speak");
+    if (secure && options.protocol == protocol::http_2 && !agreed)
+        throw not_spoken("ALPN did not agree on HTTP/2, and the client is to speak nothing else");
+    if (!agreed && options.protocol != protocol::http_2)
         return std::make_shared<h1_client_connection>(std::move(s), options);
     auto h2 = std::make_shared<h2_client_connection>(std::move(s), options);
     asio::dispatch(h2->get_executor(), [h2] { h2->begin(); });

@@ -108,6 +108,13 @@ awaitable<response> h1_client_connection::exchange(request r) {
             .in(failure_domain::transport)
             .delivered(delivery::not_sent);
     }
+    if (r.method() == method::connect && r.extensions().get<extended_connect>()) {
+        if (on_change) on_change(*this);  // it is as good as before
+        throw failure(failure_kind::invalid_input,
+                      "an extended CONNECT needs HTTP/2, and the connection speaks HTTP/1.1")
+            .in(failure_domain::protocol)
+            .delivered(delivery::not_sent);
+    }
     busy_ = true;
     const std::uint64_t sent_before = sent_bytes();
     const std::uint64_t received_before = received();

@@ -27,7 +27,7 @@ h2_connection::settings settings_of(const client_options& o) {
     h2_connection::settings s;
     s.role = h2_session::role::client;
     s.head = {0, o.max_header_block, o.max_fields, o.h2.limits.header_bomb};
-    s.header_timeout = o.response_timeout;
+    s.header_timeout = o.handshake_timeout;
     s.idle_timeout = o.idle_timeout;
     s.body_timeout = o.body_timeout;
     return s;
@@ -56,6 +56,19 @@ bool h2_client_connection::usable() const noexcept {
 
 void h2_client_connection::tell() {
     if (on_change) on_change(*this);
+}
+
+void h2_client_connection::on_peer() {
+    // Who waits for the SETTINGS; others are woken by what comes for them.
+    for_each([](h2_exchange& x) {
+        if (!x.head_sent) x.changed.wake();
+    });
+    tell();
+}
+
+void h2_client_connection::on_limit() {
+    never_greeted_ = !is_over() && !session_.settings_came();
+    h2_connection::on_limit();
 }
 
 void h2_client_connection::start_idling() {
@@ -145,6 +158,7 @@ awaitable<response> h2_client_connection::run(request r, h2_exchange& x) {
     if (!content) r.headers().erase(field::expect);  // RFC 9110 10.1.1: only with content
     const bool expects = content && r.headers().has_token(field::expect, "100-continue");
 
+    if (x.is_connect && extended) co_await wait_for_extended_connect(x);
     h2_fields::extra e;
     if (content || wants_content) e.length = size;
     e.order = client_options_.h2.pseudo_header_order;
@@ -195,6 +209,21 @@ awaitable<response> h2_client_connection::run(request r, h2_exchange& x) {
     co_return result;
 }
 
+/// RFC 8441 3: not before the server has said that it takes one.
+awaitable<void> h2_client_connection::wait_for_extended_connect(h2_exchange& x) {
+    while (!session_.settings_came()) {
+        if (is_over()) throw why_closed(x);
+        co_await x.changed.wait();
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none)
+            throw failure(failure_kind::cancelled, asio::error::operation_aborted,
+                          "the exchange was cancelled");
+    }
+    if (session_.peer_setting(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 0)
+        throw failure(failure_kind::rejected, "the server does not take an extended CONNECT")
+            .in(failure_domain::protocol);
+}
+
 awaitable<void> h2_client_connection::wait_for_head(h2_exchange& x) {
     bool limited = false;
     for (;;) {
@@ -225,6 +254,10 @@ awaitable<void> h2_client_connection::wait_for_head(h2_exchange& x) {
 }
 
 failure h2_client_connection::why_closed(const h2_exchange& x) const {
+    if (never_greeted_)
+        return failure(failure_kind::timeout, "the server did not begin to speak HTTP/2 in time")
+            .in(failure_domain::transport)
+            .with("limit_ms", client_options_.handshake_timeout.count());
     if (x.stuck || (output_end() && *output_end() == asio::error::timed_out))
         return failure(failure_kind::timeout, "the server does not take the request")
             .in(failure_domain::transport)

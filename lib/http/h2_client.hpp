@@ -39,6 +39,7 @@ class h2_client_connection final : public h2_connection, public client_connectio
 
   private:
     awaitable<response> run(request r, h2_exchange& x);
+    awaitable<void> wait_for_extended_connect(h2_exchange& x);
     awaitable<void> wait_for_head(h2_exchange& x);
     awaitable<void> send_upload(h2_exchange& x, http::body content,
                                 std::optional<std::uint64_t> size,
@@ -54,7 +55,8 @@ class h2_client_connection final : public h2_connection, public client_connectio
     void on_closed(h2_exchange& x) override;
     void on_sent(h2_exchange& x) override { x.changed.wake(); }
     void on_body_released(h2_exchange& x) override;
-    void on_peer() override { tell(); }
+    void on_peer() override;
+    void on_limit() override;
     void on_over() override;
     void on_abuse(const char*) override {}
     void on_abandoned() noexcept override;
@@ -62,6 +64,7 @@ class h2_client_connection final : public h2_connection, public client_connectio
     const client_options client_options_;
     h2_fields fields_;
     bool usable_ = true;
+    bool never_greeted_ = false;  // its SETTINGS did not come in time
 };
 
 }  // namespace weft::http::detail

@@ -86,7 +86,7 @@ void h2_session::ping(std::uint8_t mark) {
 }
 
 void h2_session::announce_end() {
-    if (!over_) check(nghttp2_submit_shutdown_notice(session_));
+    if (!over_ && role_ == role::server) check(nghttp2_submit_shutdown_notice(session_));
 }
 
 void h2_session::end_soon(std::uint32_t code) {

@@ -204,6 +204,7 @@ awaitable<response> pool_core::serve(request r) {
     const pool_key key{std::move(to.scheme), std::move(to.host), to.port,
                        connection_scoped_of(r.extensions())};
     std::optional<request> again;
+    std::optional<pool_shard::claim> claim;
     for (bool resent = false;;) {
         if (setup_->closed.load(std::memory_order_relaxed))
             throw failure(failure_kind::rejected, "the client is closed")
@@ -214,13 +215,16 @@ awaitable<response> pool_core::serve(request r) {
         std::optional<clock::duration> waited;
         pool_lease lease = shard->try_take(key);
         if (!lease) {
-            const clock::time_point began = time.now();
+            if (!claim) {
+                claim.emplace().began = time.now();
+                claim->until = claim->began + setup_->options.queue_timeout;
+            }
             try {
-                lease = co_await shard->acquire(key, to.authority, &r.extensions());
+                lease = co_await shard->acquire(key, to.authority, &r.extensions(), &*claim);
             } catch (...) {
                 thrown = std::current_exception();
             }
-            waited = time.now() - began;
+            waited = time.now() - claim->began;
             if (thrown) {
                 r.extensions().insert(phase{"connect", *waited});
                 std::rethrow_exception(thrown);
@@ -249,6 +253,7 @@ awaitable<response> pool_core::serve(request r) {
             co_return std::move(*answer);
         }
         if (!thrown) continue;
+        claim.reset();
         if (!again || resent || is_cancelled(co_await asio::this_coro::cancellation_state) ||
             !stale(failure::from(thrown), *again))
             std::rethrow_exception(thrown);

@@ -25,12 +25,14 @@ constexpr counter waits{"weft.http.client.waits", "{request}",
 /// A request in its host's queue, in the frame of its coroutine.
 struct pool_shard::waiting_request final : waiter {
     waiting_request(std::shared_ptr<pool_host> h, pool_shard& s, asio::any_io_executor executor,
-                    const weft::extensions* of_request)
-        : waiter(s, h->waiting, executor, "http::pool", std::source_location::current()),
+                    const weft::extensions* of_request, claim& its)
+        : waiter(s, h->waiting.list(its.order != 0), executor, "http::pool",
+                 std::source_location::current()),
           host(std::move(h)),
           of(s),
           home(std::move(executor)),
-          request(of_request) {}
+          request(of_request),
+          place(its) {}
 
     void suspended(weft::detail::resume_handle handle, asio::cancellation_slot slot) {
         const auto shard = of.shared_from_this();
@@ -39,11 +41,10 @@ struct pool_shard::waiting_request final : waiter {
         shard->wants(to);  // by now this may be over
     }
     bool attempt(wait_list&) noexcept override {
-        if (host->waiting.empty()) lease = pool_lease(of.take(*host));
-        if (!lease) {
-            order = ++of.order_;
-            return false;
-        }
+        if (place.order == 0) place.order = ++of.order_;
+        if (host->waiting.empty() || place.order < first_in(*host).place.order)
+            lease = pool_lease(of.take(*host));
+        if (!lease) return false;
         result = outcome::granted;
         return true;
     }
@@ -52,9 +53,13 @@ struct pool_shard::waiting_request final : waiter {
     pool_shard& of;
     const asio::any_io_executor home;
     const weft::extensions* const request;
-    std::uint64_t order = 0;
+    claim& place;
     pool_lease lease;
     std::optional<failure> failed;
+
+    static waiting_request& first_in(const pool_host& h) noexcept {
+        return static_cast<waiting_request&>(*h.waiting.first());
+    }
 };
 
 /// Counts a request that waits, and keeps its host.
@@ -90,9 +95,9 @@ struct pool_shard::answer {
 };
 
 awaitable<pool_shard::answer> pool_shard::wait(std::shared_ptr<pool_host> host,
-                                               const weft::extensions* request) {
+                                               const weft::extensions* request, claim* of) {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
-    waiting_request w(std::move(host), *this, std::move(executor), request);
+    waiting_request w(std::move(host), *this, std::move(executor), request, *of);
     weft::detail::suspend_into<waiting_request> op{&w};
     co_await std::move(op);
     w.check();
@@ -103,15 +108,14 @@ awaitable<pool_shard::answer> pool_shard::wait(std::shared_ptr<pool_host> host,
 }
 
 awaitable<pool_lease> pool_shard::acquire(pool_key key, std::string authority,
-                                          const weft::extensions* request) {
+                                          const weft::extensions* request, claim* of) {
     const auto self = shared_from_this();
     if (setup_->listens) waits.add(setup_->told);
     const user me(*this, key, authority);
-    const std::chrono::milliseconds limit = setup_->options.queue_timeout;
     std::exception_ptr thrown;
     answer got;
     try {
-        got = co_await with_deadline(limit, wait(me.host, request));
+        got = co_await with_deadline(of->until, wait(me.host, request, of));
     } catch (...) {
         thrown = std::current_exception();
     }
@@ -122,7 +126,7 @@ awaitable<pool_lease> pool_shard::acquire(pool_key key, std::string authority,
                 .in(failure_domain::local)
                 .delivered(delivery::not_sent)
                 .with("host", authority)
-                .with("limit_ms", limit.count());
+                .with("limit_ms", setup_->options.queue_timeout.count());
         throw failure(cause).delivered(delivery::not_sent);
     }
     if (got.failed) throw failure(*got.failed);
@@ -135,7 +139,7 @@ void pool_shard::serve_queue(pool_host& h, deeds& d) {
     while (!h.waiting.empty()) {
         std::shared_ptr<pooled> c = take(h);
         if (!c) return;
-        static_cast<waiting_request*>(h.waiting.first())->lease = pool_lease(std::move(c));
+        waiting_request::first_in(h).lease = pool_lease(std::move(c));
         h.waiting.finish_first(waiter::outcome::granted, d.ready);
     }
 }
@@ -146,19 +150,24 @@ void pool_shard::fail_all(pool_host& h, const failure& f, deeds& d) {
 
 void pool_shard::fail_first(pool_host& h, const failure& f, deeds& d) {
     if (h.waiting.empty()) return;
-    static_cast<waiting_request*>(h.waiting.first())->failed = f;
+    waiting_request::first_in(h).failed = f;
     h.waiting.finish_first(waiter::outcome::granted, d.ready);
 }
 
 /// Whether a connection that is free now goes to a host that has none and has waited longer.
 bool pool_shard::must_yield(const pool_host& h) const noexcept {
     if (h.waiting.empty()) return false;
-    const std::uint64_t own = static_cast<const waiting_request*>(h.waiting.first())->order;
+    const std::uint64_t own = waiting_request::first_in(h).place.order;
     return std::any_of(without_room_.begin(), without_room_.end(), [&](const auto& other) {
         return other.get() != &h && other->connections.empty() && other->connecting == 0 &&
-               !other->waiting.empty() &&
-               static_cast<const waiting_request*>(other->waiting.first())->order < own;
+               !other->waiting.empty() && waiting_request::first_in(*other).place.order < own;
     });
+}
+
+/// Whether somebody waits who found the limit of all connections reached: not those who have gone.
+bool pool_shard::room_is_wanted() const noexcept {
+    return std::any_of(without_room_.begin(), without_room_.end(),
+                       [](const auto& h) { return !h->waiting.empty(); });
 }
 
 /// Opens what the queue of `h` needs and the limits allow.
@@ -214,7 +223,7 @@ void pool_shard::use_room(deeds& d) {
 }
 
 void pool_shard::start_opening(const std::shared_ptr<pool_host>& h, deeds& d) {
-    const auto& first = *static_cast<const waiting_request*>(h->waiting.first());
+    const auto& first = waiting_request::first_in(*h);
     auto o = std::make_shared<pool_opening>();
     o->shard = shared_from_this();
     o->host = h;

@@ -166,7 +166,7 @@ void pool_shard::become_idle(const std::shared_ptr<pooled>& c, deeds& d) {
     if (c->idle) return;
     pool_host& h = *c->host;
     // Room for a host that has none, or one more than is to be kept.
-    if (h.idle >= setup_->options.max_idle_per_host || !without_room_.empty()) {
+    if (h.idle >= setup_->options.max_idle_per_host || room_is_wanted()) {
         remove(c, d);
         return;
     }

@@ -144,6 +144,29 @@ struct pool_opening final : std::enable_shared_from_this<pool_opening> {
     bool stopped = false;
 };
 
+/// Who waits for a connection, in the order in which they came. Those whose connection turned out to
+/// have ended meanwhile are back in their place, which is before all others.
+class pool_line {
+  public:
+    [[nodiscard]] bool empty() const noexcept { return back_.empty() && usual_.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept { return back_.size() + usual_.size(); }
+    [[nodiscard]] weft::detail::waiter* first() const noexcept {
+        return back_.empty() ? usual_.first() : back_.first();
+    }
+    void finish_first(weft::detail::waiter::outcome result,
+                      weft::detail::wait_list& ready) noexcept {
+        (back_.empty() ? usual_ : back_).finish_first(result, ready);
+    }
+    /// Where a request waits, by whether it has been granted a connection before.
+    [[nodiscard]] weft::detail::wait_list& list(bool again) noexcept {
+        return again ? back_ : usual_;
+    }
+
+  private:
+    weft::detail::wait_list back_;
+    weft::detail::wait_list usual_;
+};
+
 /// One key's connections and queue. Guarded by its shard.
 struct pool_host {
     explicit pool_host(pool_key k) : key(std::move(k)) {}
@@ -155,7 +178,7 @@ struct pool_host {
     speaks version = speaks::unknown;
     std::vector<std::shared_ptr<pooled>> connections;
     std::vector<pooled*> ready;  ///< with something free; the one used last at the end
-    weft::detail::wait_list waiting;
+    pool_line waiting;
     std::size_t connecting = 0;
     std::size_t idle = 0;
     std::size_t users = 0;  ///< requests that wait, or are about to
@@ -175,9 +198,15 @@ class pool_shard final : public weft::detail::waitable,
 
     /// A connection that is free, if there is one and nobody waits.
     pool_lease try_take(const pool_key& key);
+    /// A request's claim, from the first time that it waits until it has begun.
+    struct claim {
+        clock::time_point began;
+        clock::time_point until;
+        std::uint64_t order = 0;  ///< 0: it has not waited yet
+    };
     /// The next in turn. Throws as pool::serve does.
     awaitable<pool_lease> acquire(pool_key key, std::string authority,
-                                  const weft::extensions* request);
+                                  const weft::extensions* request, claim* of);
     /// One that was kept was stale: the others may be as well.
     void drop_idle(const pool_key& key);
 
@@ -214,7 +243,8 @@ class pool_shard final : public weft::detail::waitable,
         std::shared_ptr<pooled> idle;
     };
 
-    awaitable<answer> wait(std::shared_ptr<pool_host> host, const weft::extensions* request);
+    awaitable<answer> wait(std::shared_ptr<pool_host> host, const weft::extensions* request,
+                           claim* of);
     void wants(const std::shared_ptr<pool_host>& host);
     void do_all(deeds& d);
     void launch(const std::shared_ptr<pool_opening>& o);
@@ -240,6 +270,7 @@ class pool_shard final : public weft::detail::waitable,
     void fail_first(pool_host& h, const failure& f, deeds& d);
     void fail_all(pool_host& h, const failure& f, deeds& d);
     [[nodiscard]] bool must_yield(const pool_host& h) const noexcept;
+    [[nodiscard]] bool room_is_wanted() const noexcept;
 
     const std::shared_ptr<pool_setup> setup_;
     std::unordered_map<pool_key, std::shared_ptr<pool_host>, pool_key_hash> hosts_;

@@ -2,6 +2,7 @@
 #include "url.hpp"
 
 #include <weft/core/failure.hpp>
+#include <weft/http/h2_options.hpp>
 
 #include <boost/url/encode.hpp>
 #include <boost/url/grammar/unsigned_rule.hpp>
@@ -28,12 +29,18 @@ std::string without_secrets(std::string_view url) {
     throw failure(failure_kind::invalid_input, std::string(why)).with("url", without_secrets(url));
 }
 
+/// Whether the target is only where the tunnel leads (RFC 9110 9.3.6). That of an extended CONNECT
+/// is a GET's (RFC 8441 4).
+bool names_only_authority(const request& r) {
+    return r.method() == method::connect && !r.extensions().get<extended_connect>();
+}
+
 }  // namespace
 
 destination destination_of(const request& r) {
     std::string url(r.target());
     // The authority-form of CONNECT (RFC 9112 3.2.3).
-    if (r.method() == method::connect && url.find("://") == url.npos) url.insert(0, "http://");
+    if (names_only_authority(r) && url.find("://") == url.npos) url.insert(0, "http://");
     if (url.starts_with('/') || url == "*") {
         const auto host = r.headers().get(field::host);
         if (!host) refuse("a client's request needs an absolute URL or a Host field", url);
@@ -82,7 +89,7 @@ destination destination_of(const request& r) {
 }
 
 void prepare(request& r, const destination& to, std::string_view user_agent) {
-    if (r.method() == method::connect) {
+    if (names_only_authority(r)) {
         // Always with the port (RFC 9112 3.2.3), and Host is the same (3.2).
         std::string authority = to.authority;
         if (to.port == (to.scheme == "https" ? 443 : 80))

@@ -11,6 +11,7 @@
 #include <weft/tls/acceptor.hpp>
 #include <weft/tls/connect.hpp>
 #include <weft/tls/error.hpp>
+#include <weft/tls/secured_for.hpp>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -199,8 +200,12 @@ awaitable<io::stream> handshake(io::stream stream, client_config config, target 
     auto engine =
         std::make_unique<detail::client_engine>(config.context(), to, settings, time.wall_now());
     detail::handshake_names names{"with " + engine->host(), engine->host()};
-    co_return co_await detail::run_handshake(std::move(stream), std::move(engine),
-                                             config.options().handshake_timeout, std::move(names));
+    const std::chrono::milliseconds limit = config.options().handshake_timeout;
+    secured_for whom{engine->host(), to.port, std::move(config)};
+    io::stream secure = co_await detail::run_handshake(std::move(stream), std::move(engine), limit,
+                                                       std::move(names));
+    secure.extensions().insert(std::move(whom));
+    co_return std::move(secure);
 }
 
 connect::plan connect::plan_for(const net::connect_request& request) const {

@@ -2,40 +2,15 @@
 
 // The whole stack in memory: pool, HTTP/2 or HTTP/1 by ALPN, TLS.
 
-#include "peers.hpp"
-#include <weft/http/client.hpp>
+#include "https_site.hpp"
 #include <weft/layer/phase.hpp>
-#include <weft/tls/acceptor.hpp>
 #include <weft/tls/connect.hpp>
-#include <weft/tls/development_ca.hpp>
 #include <weft/tls/info.hpp>
+#include <weft/tls/secured_for.hpp>
 
 using namespace peers;
 
 namespace {
-
-struct site {
-    tls::development_ca ca;
-
-    [[nodiscard]] testing::mock_connector serves(std::vector<std::string> alpn, http::any_app app,
-                                                 http::server_options options = {}) const {
-        tls::server_options o;
-        o.identities.push_back(ca.server({"shop.test", "a", "b"}));
-        o.alpn = std::move(alpn);
-        // A handshake that a client broke off is nothing that ends the server.
-        return testing::mock_connector(
-            [stack = tls::acceptor(tls::server_config(o)) >>
-                     http::server(std::move(app), options)](io::stream s) -> awaitable<void> {
-                const auto ended = co_await attempt(stack.serve(std::move(s)));
-                if (!ended) CHECK(ended.error().kind() != failure_kind::internal);
-            });
-    }
-    [[nodiscard]] http::client_options options() const {
-        http::client_options o;
-        o.tls = tls::client_config({.roots = {ca.root()}});
-        return o;
-    }
-};
 
 const auto slow = [](http::request) -> awaitable<http::response> {
     co_await sleep_for(10ms);
@@ -214,4 +189,152 @@ TEST_CASE("a server that never finishes the handshake is given up after ten seco
         CHECK(now_of(ex) - began <= 10'050ms);
         co_await client.close();
     });
+}
+
+TEST_CASE("the TLS of a proxy on the way is not that of the origin") {
+    testing::run([]() -> awaitable<void> {
+        const site s;
+        std::size_t layers = 0;
+        auto origin = [&](http::request r) -> awaitable<http::response> {
+            layers = r.extensions().ingress().all<tls::info>().size();
+            co_return http::text("x");
+        };
+        tls::server_options shop;
+        shop.identities.push_back(s.ca.server({"shop.test"}));
+        tls::server_options proxy;
+        proxy.identities.push_back(s.ca.server({"proxy.test"}));
+        testing::mock_connector mock(tls::acceptor(tls::server_config(proxy)) >>
+                                     tls::acceptor(tls::server_config(shop)) >>
+                                     http::server(origin));
+        const tls::client_config config = *s.options().tls;
+        net::connector through_proxy(
+            [mock, config](net::connect_request to) -> awaitable<io::stream> {
+                io::stream below = co_await mock.serve(std::move(to));
+                tls::target near{"proxy.test", 443};
+                co_return co_await tls::handshake(std::move(below), config, std::move(near));
+            });
+        http::client client(through_proxy, s.options());
+        http::response r = co_await client.get("https://shop.test/").send();
+        CHECK(layers == 2);
+        const extensions_link connection = r.extensions().egress();
+        REQUIRE(connection.get<tls::info>());
+        CHECK(connection.get<tls::info>()->server_name == "shop.test");
+        CHECK(connection.get<tls::secured_for>()->host == "shop.test");
+        CHECK(connection.all<tls::secured_for>().size() == 2);
+        co_await r.body().discard();
+        co_await client.close();
+    });
+}
+
+TEST_CASE(
+    "a connector that makes TLS in its own way does not serve a request that demands another") {
+    testing::run([]() -> awaitable<void> {
+        const site s;
+        auto mock = s.serves({"http/1.1"}, slow);
+        const tls::client_config blind({.verify = tls::verify::dangerously_none});
+        net::connector stubborn([mock, blind](net::connect_request to) -> awaitable<io::stream> {
+            tls::target shop{to.host, to.port};
+            io::stream below = co_await mock.serve(std::move(to));
+            co_return co_await tls::handshake(std::move(below), blind, std::move(shop));
+        });
+        http::client client(stubborn);
+        http::response r = co_await client.get("https://shop.test/").send();
+        co_await r.body().discard();
+        auto refused =
+            co_await attempt(client.get("https://shop.test/").extension(*s.options().tls).send());
+        REQUIRE(!refused);
+        CHECK(refused.error().kind() == failure_kind::invalid_input);
+        CHECK(refused.error().delivered() == delivery::not_sent);
+        co_await client.close();
+    });
+}
+
+TEST_CASE("a client offers by ALPN only what it is to speak, and speaks only what was agreed") {
+    testing::run([]() -> awaitable<void> {
+        const site s;
+        const auto agreed = [&](http::protocol speaks, std::vector<std::string> offers,
+                                std::vector<std::string> serves) -> awaitable<std::string> {
+            auto mock = s.serves(std::move(serves), slow);
+            http::client_options o = s.options();
+            o.protocol = speaks;
+            o.tls = tls::client_config({.roots = {s.ca.root()}, .alpn = std::move(offers)});
+            http::client client(mock, o);
+            auto r = co_await attempt(client.get("https://shop.test/").send());
+            std::string said = !r ? std::string(to_string(r.error().kind()))
+                                  : r->extensions().egress().get<tls::info>()->alpn;
+            if (!r) CHECK(r.error().delivered() == delivery::not_sent);
+            if (r) co_await r->body().discard();
+            co_await client.close();
+            co_return said;
+        };
+        struct row {
+            http::protocol speaks;
+            std::vector<std::string> offers;
+            std::vector<std::string> serves;
+            std::string agreed;  // or the kind of the failure
+        };
+        using http::protocol;
+        const row rows[] = {
+            {protocol::automatic, {}, {"h2", "http/1.1"}, "h2"},
+            {protocol::automatic, {"http/1.1"}, {"h2", "http/1.1"}, "http/1.1"},
+            {protocol::http_1_1, {"h2", "http/1.1"}, {"h2", "http/1.1"}, "http/1.1"},
+            {protocol::http_2, {"http/1.1", "h2"}, {"http/1.1", "h2"}, "h2"},
+            {protocol::http_1_1, {"h2"}, {"h2"}, "invalid_input"},
+            {protocol::http_2, {"h2"}, {}, "protocol"},
+        };
+        for (const row& w : rows) {
+            CAPTURE(w.agreed);
+            CAPTURE(static_cast<int>(w.speaks));
+            std::string got = co_await agreed(w.speaks, w.offers, w.serves);
+            CHECK(got == w.agreed);
+        }
+    });
+}
+
+TEST_CASE("a connection is not made of a stream whose ALPN agreed on something else") {
+    testing::run([]() -> awaitable<void> {
+        const site s;
+        for (const bool two : {true, false}) {
+            auto mock = s.serves({"h2", "http/1.1"}, slow);
+            net::connect_request to("shop.test", 443);
+            io::stream below = co_await mock.serve(std::move(to));
+            const std::string offer = two ? "h2" : "http/1.1";
+            tls::client_config config({.roots = {s.ca.root()}, .alpn = {offer}});
+            tls::target shop{"shop.test", 443};
+            io::stream secure =
+                co_await tls::handshake(std::move(below), std::move(config), std::move(shop));
+            http::client_options other;
+            other.protocol = two ? http::protocol::http_1_1 : http::protocol::http_2;
+            auto made = co_await attempt(http::connect(std::move(secure), other));
+            REQUIRE(!made);
+            CHECK(made.error().kind() == failure_kind::protocol);
+        }
+    });
+}
+
+TEST_CASE(
+    "an HTTP/2 connection that nobody needs ends after its idle time, and a new one is made") {
+    for (const bool secure : {true, false}) {
+        CAPTURE(secure);
+        testing::run([&]() -> awaitable<void> {
+            const site s;
+            auto mock =
+                secure ? s.serves({"h2"}, slow) : testing::mock_connector(http::server(slow));
+            http::client_options options = s.options();
+            options.protocol = http::protocol::http_2;
+            options.idle_timeout = 5s;
+            http::client client(mock, options);
+            const std::string url = secure ? "https://a/" : "http://a/";
+            for (int i = 1; i <= 3; ++i) {
+                co_await many(client, 10, url);
+                CHECK(client.statistics() == http::pool_statistics{.open = 1, .idle = 1});
+                co_await sleep_for(4s);
+                co_await many(client, 10, url);
+                CHECK(mock.connections() == static_cast<std::size_t>(i));
+                co_await sleep_for(6s);
+                CHECK(client.statistics() == http::pool_statistics{});
+            }
+            co_await client.close();
+        });
+    }
 }

@@ -24,6 +24,7 @@ struct fake_origin {
     clock::duration connecting = 10ms;
     clock::duration answering = 10ms;
     std::function<void(const net::connect_request&)> on_connect;
+    std::function<void(class fake_connection&)> on_answered;  ///< the pool has been told
     std::size_t opened = 0;
     std::size_t alive = 0;
     std::size_t most_at_once = 0;     ///< exchanges on one connection
@@ -63,6 +64,7 @@ class fake_connection final : public http::detail::client_connection,
             thrown = std::make_exception_ptr(
                 failure(failure_kind::unavailable, "cut off").in(failure_domain::transport));
         if (on_change) on_change(*this);
+        if (origin_->on_answered) origin_->on_answered(*this);
         if (thrown) std::rethrow_exception(thrown);
         http::response answer = http::text("fake");
         co_return answer;
@@ -85,6 +87,9 @@ class fake_connection final : public http::detail::client_connection,
         closed_ = true;
         if (on_change) on_change(*this);
     }
+
+    /// The peer has gone, and nobody has looked yet.
+    void vanish() { closed_ = true; }
 
     int idled = 0;
     std::optional<failure> fails;  ///< what exchanges end with

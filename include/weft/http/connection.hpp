@@ -37,7 +37,10 @@ class connection {
     std::shared_ptr<state> state_;
 };
 
-/// Makes an HTTP connection of a stream that is connected to a server.
+/// Makes an HTTP connection of a stream that is connected to a server. Over TLS it speaks what ALPN
+/// agreed on (RFC 9113 3.3).
+///
+/// Throws failure, kind protocol, not sent, when `protocol` asks for something else than that.
 awaitable<connection> connect(io::stream stream, client_options options = {});
 
 }  // namespace weft::http
