@@ -4,6 +4,8 @@
 #include "h2_peer.hpp"
 #include <weft/runtime/event.hpp>
 
+#include <algorithm>
+
 using namespace h2;
 
 namespace {
@@ -72,8 +74,13 @@ TEST_CASE("a drain takes what crossed it, and nothing after that") {
         const seen* first = p.find(GOAWAY, 0);
         REQUIRE(first);
         CHECK(number_at(first->payload, 0) == 0x7fffffff);
+        // An answer that nobody asked for says nothing.
+        (void)co_await p.say(ping("12345678", ACK));
         // Sent before it was read; the answer to the ping comes behind it.
         (void)co_await p.say(headers(3));
+        co_await p.listen();
+        CHECK(std::count_if(p.got.begin(), p.got.end(),
+                            [](const seen& f) { return f.type == GOAWAY; }) == 1);
         const seen* asked = p.find(PING, 0);
         REQUIRE(asked);
         const std::string opaque = asked->payload;
