@@ -97,6 +97,8 @@ class h1_server_connection final : public byte_pump, public server_connection {
     std::optional<h1::framing> begin_response(const response& r, const request_facts& facts);
     void reject(const http::status& s, std::string_view why);
     void append_head(const response& r, h1::framing framing, h1::connection say);
+    static constexpr std::size_t high_water = 64 * 1024;  // of output that the peer has not taken
+
     void start_draining();
     void on_input() override;
     void watch_peer();
