@@ -118,7 +118,14 @@ void h2_connection::turn() {
         if (const char* why = session_.receive(in, context().deadlines().coarse_milliseconds()))
             cut_off(why);
     }
-    handle_events();
+    {
+        struct in_turn {
+            bool& flag;
+            ~in_turn() { flag = false; }
+        } guard{turning_};
+        turning_ = true;
+        handle_events();
+    }
     gather();
     flush();
     if (session_.waiting_frames() > options_.limits.waiting_frames + all_.size() && !over_)
@@ -134,6 +141,9 @@ void h2_connection::gather() {
     if (over_ || output_end() || unsent() >= unsent_most) return;
     if (const char* why = session_.send(out, gather_most)) cut_off(why);
     handle_events();
+    for (h2_exchange* const x : to_watch_)
+        if (x->in_use) watch_sending(*x);
+    to_watch_.clear();
 }
 
 void h2_connection::after_flush() {
@@ -290,6 +300,8 @@ void h2_connection::give_back() {
     if (unsent() > 0) return;
     on_quiet();
     shrink();
+    session_.shrink();
+    to_watch_.shrink_to_fit();
     if (reading() && in.room() > idle_room) cancel_read();
 }
 

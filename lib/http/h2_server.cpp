@@ -243,7 +243,6 @@ awaitable<void> h2_server_connection::work(worker& w) {
         std::optional<response> answer;
         std::exception_ptr thrown;
         w.handling = true;
-        if (mark_) mark_->called(r.method().text(), r.target());
         start_others_later();
         try {
             if (mark_) mark_->called(r.method().text(), r.target());
