@@ -107,7 +107,9 @@ h2_connection::h2_connection(io::stream connection, const h2_options& options, c
     : byte_pump(std::move(connection)),
       options_(options),
       settings_(s),
-      session_(s.role, options, s.head, *this) {}
+      session_(s.role, options, s.head, *this) {
+    wakes_driver_ = false;  // it is told by on_over
+}
 
 void h2_connection::turn() {
     if (over_) {
@@ -207,6 +209,7 @@ void h2_connection::handle_events() {
     }
     session_.events.clear();
     handling_ = false;
+    on_told();
 }
 
 void h2_connection::cut_off(const char* why) {
@@ -218,6 +221,7 @@ void h2_connection::cut_off(const char* why) {
 
 void h2_connection::finish() {
     if (std::exchange(over_, true)) return;
+    wakes_driver_ = true;
     disarm_limit();
     idle_since_.store(0, std::memory_order_relaxed);
     on_over();

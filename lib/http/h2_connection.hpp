@@ -117,7 +117,7 @@ class h2_connection : public byte_pump, private h2_session::owner {
                                  std::optional<std::uint64_t> size);
     /// Something is to be sent on it: who does not take it is given up in time.
     void watch_sending(h2_exchange& x);
-    /// The same, for what may well have left by the end of the turn: then there is nothing to watch.
+    /// The same, for what may well have left by the end of the turn: nothing is to be watched then.
     void watch_sending_later(h2_exchange& x) { to_watch_.push_back(&x); }
 
     /// An exchange that no one has.
@@ -156,6 +156,8 @@ class h2_connection : public byte_pump, private h2_session::owner {
 
     // What the roles do.
     virtual void on_head(h2_exchange& x) = 0;
+    /// All that came has been told of.
+    virtual void on_told() {}
     /// What was to be sent on it is larger than can be sent; the exchange ends.
     virtual void on_too_large(h2_exchange&) {}
     /// HTTP/2 has done with the exchange.

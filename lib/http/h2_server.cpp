@@ -150,8 +150,9 @@ void h2_server_connection::on_head(h2_exchange& x) {
     if (refuse(x)) return;
     ++x.busy;
     ready_.push_back(&x);
-    start_workers();
 }
+
+void h2_server_connection::on_told() { start_workers(); }
 
 /// Until nobody waits for one. A worker takes one request after the other as long as no handler
 /// suspends; when one may, this is called again once it has.

@@ -76,11 +76,11 @@ struct h2_session::calls {
                 x->id = f->hd.stream_id;
                 x->closed = false;
                 nghttp2_session_set_stream_user_data(s, x->id, x);
-                x->head.begin(h2_head_builder::kind::request, me.limits_);
+                x->head.begin(h2_head_builder::kind::request, me.limits_, me.authority_);
             } else if (x) {
                 x->head.begin(x->head_came ? h2_head_builder::kind::trailers
                                            : h2_head_builder::kind::response,
-                              me.limits_);
+                              me.limits_, me.authority_);
             }
             return 0;
         });

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -158,6 +159,7 @@ class h2_session {
     h2_memory memory_;
     nghttp2_session* session_ = nullptr;
     h2_fields trailers_;
+    std::string authority_;        // see h2_head_builder
     input_buffer* in_ = nullptr;   // during receive()
     output_queue* out_ = nullptr;  // during send()
     const char* too_much_ = nullptr;
