@@ -81,7 +81,7 @@ void byte_pump::on_read(io::error_code ec, std::size_t n) {
 void byte_pump::wake_all() {
     input_changed.wake();
     output_changed.wake();
-    changed.wake();
+    if (wakes_driver_) changed.wake();
 }
 
 // Output ------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ class byte_pump : public std::enable_shared_from_this<byte_pump> {
 
     // Waiting
 
-    /// Where the driver waits for anything to happen.
+    /// Where the driver waits for anything to happen; see wakes_driver_.
     waker changed;
     /// Where a pull of the body waits for input: another coroutine than the driver's may do that.
     waker input_changed;
@@ -115,6 +115,8 @@ class byte_pump : public std::enable_shared_from_this<byte_pump> {
     [[nodiscard]] const boost::asio::any_io_executor& executor() const noexcept {
         return executor_;
     }
+    /// False: the driver does its work in the functions below, and is not woken after each.
+    bool wakes_driver_ = true;
     /// Input came or ended. Called before the waiting coroutine is woken.
     virtual void on_input() {}
     /// A read was taken back by cancel_read(). Called before the waiting coroutine is woken.

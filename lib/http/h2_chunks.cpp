@@ -4,6 +4,7 @@
 #include "output_queue.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace weft::http::detail {
@@ -38,6 +39,26 @@ weft::bytes h2_chunks::pop(std::size_t most) {
         first_ = 0;
     }
     return part;
+}
+
+void h2_chunks::pop_copy(std::uint8_t* memory, std::size_t n) noexcept {
+    size_ -= n;
+    for (; n > 0 && first_ < whole_.size();) {
+        weft::bytes& next = whole_[first_];
+        const std::size_t part = std::min(n, next.size());
+        std::memcpy(memory, next.data(), part);
+        next.remove_prefix(part);
+        memory += part;
+        n -= part;
+        if (next.empty()) ++first_;
+    }
+    if (first_ == whole_.size()) {
+        whole_.clear();
+        first_ = 0;
+    }
+    if (n == 0) return;
+    std::memcpy(memory, tail_.data(), n);
+    tail_.erase(0, n);
 }
 
 void h2_chunks::clear() noexcept {

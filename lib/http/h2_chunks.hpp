@@ -4,6 +4,7 @@
 #include <weft/core/bytes.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,8 @@ class h2_chunks {
     void push_copy(std::string_view piece);
     /// The next one, at most `most` bytes of it.
     [[nodiscard]] weft::bytes pop(std::size_t most);
+    /// The next `n` bytes, which are there, to `memory`.
+    void pop_copy(std::uint8_t* memory, std::size_t n) noexcept;
     void clear() noexcept;
 
   private:

@@ -175,7 +175,7 @@ awaitable<response> h2_client_connection::run(request r, h2_exchange& x) {
     if (content && whole && !expects) {
         session_.push(x, *whole);
         session_.end(x);
-        watch_sending(x);
+        watch_sending_later(x);
     } else if (content) {
         // What is begun is seen to have begun, also when its content breaks off at once.
         gather();

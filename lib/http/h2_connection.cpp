@@ -107,7 +107,9 @@ h2_connection::h2_connection(io::stream connection, const h2_options& options, c
     : byte_pump(std::move(connection)),
       options_(options),
       settings_(s),
-      session_(s.role, options, s.head, *this) {}
+      session_(s.role, options, s.head, *this) {
+    wakes_driver_ = false;  // it is told by on_over
+}
 
 void h2_connection::turn() {
     if (over_) {
@@ -118,7 +120,14 @@ void h2_connection::turn() {
         if (const char* why = session_.receive(in, context().deadlines().coarse_milliseconds()))
             cut_off(why);
     }
-    handle_events();
+    {
+        struct in_turn {
+            bool& flag;
+            ~in_turn() { flag = false; }
+        } guard{turning_};
+        turning_ = true;
+        handle_events();
+    }
     gather();
     flush();
     if (session_.waiting_frames() > options_.limits.waiting_frames + all_.size() && !over_)
@@ -134,6 +143,9 @@ void h2_connection::gather() {
     if (over_ || output_end() || unsent() >= unsent_most) return;
     if (const char* why = session_.send(out, gather_most)) cut_off(why);
     handle_events();
+    for (h2_exchange* const x : to_watch_)
+        if (x->in_use) watch_sending(*x);
+    to_watch_.clear();
 }
 
 void h2_connection::after_flush() {
@@ -197,6 +209,7 @@ void h2_connection::handle_events() {
     }
     session_.events.clear();
     handling_ = false;
+    on_told();
 }
 
 void h2_connection::cut_off(const char* why) {
@@ -208,6 +221,7 @@ void h2_connection::cut_off(const char* why) {
 
 void h2_connection::finish() {
     if (std::exchange(over_, true)) return;
+    wakes_driver_ = true;
     disarm_limit();
     idle_since_.store(0, std::memory_order_relaxed);
     on_over();
@@ -290,6 +304,8 @@ void h2_connection::give_back() {
     if (unsent() > 0) return;
     on_quiet();
     shrink();
+    session_.shrink();
+    to_watch_.shrink_to_fit();
     if (reading() && in.room() > idle_room) cancel_read();
 }
 

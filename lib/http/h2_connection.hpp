@@ -117,6 +117,8 @@ class h2_connection : public byte_pump, private h2_session::owner {
                                  std::optional<std::uint64_t> size);
     /// Something is to be sent on it: who does not take it is given up in time.
     void watch_sending(h2_exchange& x);
+    /// The same, for what may well have left by the end of the turn: nothing is to be watched then.
+    void watch_sending_later(h2_exchange& x) { to_watch_.push_back(&x); }
 
     /// An exchange that no one has.
     h2_exchange& take_exchange();
@@ -154,6 +156,8 @@ class h2_connection : public byte_pump, private h2_session::owner {
 
     // What the roles do.
     virtual void on_head(h2_exchange& x) = 0;
+    /// All that came has been told of.
+    virtual void on_told() {}
     /// What was to be sent on it is larger than can be sent; the exchange ends.
     virtual void on_too_large(h2_exchange&) {}
     /// HTTP/2 has done with the exchange.
@@ -177,6 +181,10 @@ class h2_connection : public byte_pump, private h2_session::owner {
     void on_read_cancelled() override;
     void on_limit() override;
     void before_flush() override { gather(); }
+    /// Not within a turn: it ends with that.
+    void flush_later() {
+        if (!turning_) byte_pump::flush_later();
+    }
     void after_flush() override;
     void on_abandoned() noexcept override;
 
@@ -214,10 +222,12 @@ class h2_connection : public byte_pump, private h2_session::owner {
 
     std::vector<std::unique_ptr<h2_exchange>> all_;
     std::vector<h2_exchange*> free_;
+    std::vector<h2_exchange*> to_watch_;  // once what can be sent at once has been
     std::size_t open_ = 0;
     std::uint64_t received_at_ping_ = 0;
     waits_for waits_for_ = waits_for::nothing;
     bool handling_ = false;
+    bool turning_ = false;
     bool over_ = false;
     bool was_used_ = false;  // since it began to idle
     std::atomic<std::uint64_t> idle_since_{0};

@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t first_text = 400, first_fields = 8;
 
+constexpr std::size_t longest_remembered = 255;  // of an authority
+
 constexpr std::uint64_t bit(field f) { return std::uint64_t{1} << static_cast<unsigned>(f); }
 
 /// What belongs to a connection and has no place in HTTP/2 (RFC 9113 8.2.2).
@@ -41,8 +43,9 @@ std::string_view without_default_port(std::string_view authority) noexcept {
 
 // In ----------------------------------------------------------------------------------------------
 
-void h2_head_builder::begin(kind k, const h2_head_limits& limits) {
+void h2_head_builder::begin(kind k, const h2_head_limits& limits, std::string& authority) {
     limits_ = limits;
+    good_authority_ = &authority;
     kind_ = k;
     size_ = count_ = 0;
     // Trailers may come in one read with the head: what was to be said about that stays.
@@ -128,8 +131,12 @@ h2_head_builder::verdict h2_head_builder::pseudo(std::string_view name, std::str
             request_.set_target(value);
     } else if (name == ":authority") {
         std::string_view host, port;
-        if (!value.empty() && !h1::parse_authority(value, host, port))
-            refuse(400, "the authority is malformed");
+        if (!value.empty() && value != *good_authority_) {
+            if (!h1::parse_authority(value, host, port))
+                refuse(400, "the authority is malformed");
+            else if (value.size() <= longest_remembered)
+                *good_authority_ = value;
+        }
         has_authority_ = true;
         head_access::insert(request_.headers(), field::host, "Host", value);
     } else if (name == ":protocol") {

@@ -35,7 +35,8 @@ class h2_head_builder {
         bomb        ///< the connection ends
     };
 
-    void begin(kind k, const h2_head_limits& limits);
+    /// `authority`: the last one on this connection that was well-formed, which most repeat.
+    void begin(kind k, const h2_head_limits& limits, std::string& authority);
     verdict add(std::string_view name, std::string_view value);
     /// All fields have come.
     verdict finish();
@@ -67,6 +68,7 @@ class h2_head_builder {
     int refusal_ = 0;
     kind kind_ = kind::request;
     bool has_authority_ = false;
+    std::string* good_authority_ = nullptr;
 };
 
 /// The fields of a message that goes out, as nghttp2 takes them; it copies them, in lower case. The

@@ -149,8 +149,9 @@ void h2_server_connection::on_head(h2_exchange& x) {
     if (refuse(x)) return;
     ++x.busy;
     ready_.push_back(&x);
-    start_workers();
 }
+
+void h2_server_connection::on_told() { start_workers(); }
 
 /// Until nobody waits for one. A worker takes one request after the other as long as no handler
 /// suspends; when one may, this is called again once it has.
@@ -242,7 +243,6 @@ awaitable<void> h2_server_connection::work(worker& w) {
         std::optional<response> answer;
         std::exception_ptr thrown;
         w.handling = true;
-        if (mark_) mark_->called(r.method().text(), r.target());
         start_others_later();
         try {
             if (mark_) mark_->called(r.method().text(), r.target());

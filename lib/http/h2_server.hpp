@@ -77,6 +77,7 @@ class h2_server_connection final : public h2_connection, public server_connectio
     void stop();
 
     void on_head(h2_exchange& x) override;
+    void on_told() override;
     void on_closed(h2_exchange& x) override;
     void on_sent(h2_exchange& x) override;
     void on_too_large(h2_exchange& x) override;

@@ -67,7 +67,7 @@ bool h2_server_connection::begin_response(h2_exchange& x, std::string_view call,
     session_.respond(x, fields_, has_content);
     report_.answered(s);
     flush_later();
-    if (has_content) watch_sending(x);
+    if (has_content) watch_sending_later(x);
     return has_content && !whole;
 }
 

@@ -16,6 +16,8 @@ namespace {
 /// A chunk below this is copied: a slice would keep a whole block of input for it.
 constexpr std::size_t worth_a_slice = 8 * 1024;
 constexpr std::size_t frame_head = 9;
+/// Content up to this size is copied into its frame.
+constexpr std::size_t worth_a_buffer = output_queue::copied;
 constexpr std::uint32_t smallest_max_frame = 16 * 1024;
 constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -74,11 +76,11 @@ struct h2_session::calls {
                 x->id = f->hd.stream_id;
                 x->closed = false;
                 nghttp2_session_set_stream_user_data(s, x->id, x);
-                x->head.begin(h2_head_builder::kind::request, me.limits_);
+                x->head.begin(h2_head_builder::kind::request, me.limits_, me.authority_);
             } else if (x) {
                 x->head.begin(x->head_came ? h2_head_builder::kind::trailers
                                            : h2_head_builder::kind::response,
-                              me.limits_);
+                              me.limits_, me.authority_);
             }
             return 0;
         });
@@ -237,7 +239,7 @@ struct h2_session::calls {
 
     // Content that goes out: how much, and then where to.
 
-    static ssize_t read(nghttp2_session* s, std::int32_t, std::uint8_t*, std::size_t length,
+    static ssize_t read(nghttp2_session* s, std::int32_t, std::uint8_t* memory, std::size_t length,
                         std::uint32_t* flags, nghttp2_data_source* source, void* user) noexcept {
         auto* x = static_cast<h2_stream*>(source->ptr);
         const std::size_t n = std::min(length, x->out.size());
@@ -245,8 +247,19 @@ struct h2_session::calls {
             x->deferred = true;
             return NGHTTP2_ERR_DEFERRED;
         }
-        *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-        if (!x->out_ended || n < x->out.size()) return static_cast<ssize_t>(n);
+        const bool last = x->out_ended && n == x->out.size();
+        if (n <= worth_a_buffer) {
+            // Into the frame: cheaper than a slice and a buffer of the write.
+            x->out.pop_copy(memory, n);
+            const int result = guarded([&] {
+                self(user).note_taken(*x, n);
+                return 0;
+            });
+            if (result != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
+        } else {
+            *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+        }
+        if (!last) return static_cast<ssize_t>(n);
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (!x->trailers.empty()) {
             const int result = guarded([&] {
@@ -267,13 +280,12 @@ struct h2_session::calls {
             h2_session& me = self(user);
             auto* x = static_cast<h2_stream*>(source->ptr);
             me.out_->append(view(head, frame_head));
-            x->sent_bytes += length;
+            me.note_taken(*x, length);
             while (length > 0) {
                 weft::bytes part = x->out.pop(length);
                 length -= part.size();
                 me.out_->append(std::move(part));
             }
-            me.note(h2_event::kind::taken, x);
             return 0;
         });
     }
@@ -335,9 +347,10 @@ h2_session::h2_session(role r, const h2_options& options, const h2_head_limits& 
     }
     for (const auto& [id, value] : options.settings) say(id, value);
 
+    nghttp2_mem memory = memory_.functions();
     check(r == role::server
-              ? nghttp2_session_server_new2(&session_, callbacks.get(), this, option)
-              : nghttp2_session_client_new2(&session_, callbacks.get(), this, option));
+              ? nghttp2_session_server_new3(&session_, callbacks.get(), this, option, &memory)
+              : nghttp2_session_client_new3(&session_, callbacks.get(), this, option, &memory));
     const int sent =
         nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
     const int opened = nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,

@@ -4,6 +4,7 @@
 #include "h2_chunks.hpp"
 #include "h2_guard.hpp"
 #include "h2_history.hpp"
+#include "h2_memory.hpp"
 #include "h2_message.hpp"
 #include "input_buffer.hpp"
 #include "output_queue.hpp"
@@ -16,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -125,6 +127,8 @@ class h2_session {
     void end_soon(std::uint32_t code = NGHTTP2_NO_ERROR);
     [[nodiscard]] std::uint32_t peer_setting(nghttp2_settings_id id) const noexcept;
     [[nodiscard]] bool may_request() const noexcept;
+    /// Gives back memory that was kept for further streams.
+    void shrink() noexcept { memory_.shrink(); }
 
   private:
     struct calls;
@@ -140,6 +144,10 @@ class h2_session {
     static std::array<std::uint8_t, 8> opaque_of(std::uint8_t mark) noexcept {
         return {'w', 'e', 'f', 't', 0, 0, 0, mark};
     }
+    void note_taken(h2_stream& s, std::size_t n) {
+        s.sent_bytes += n;
+        note(h2_event::kind::taken, &s);
+    }
     void consume(const h2_stream& s, std::size_t n);
 
     owner& owner_;
@@ -148,8 +156,10 @@ class h2_session {
     const std::size_t window_;
     h2_guard guard_;
     h2_history history_;
+    h2_memory memory_;
     nghttp2_session* session_ = nullptr;
     h2_fields trailers_;
+    std::string authority_;        // see h2_head_builder
     input_buffer* in_ = nullptr;   // during receive()
     output_queue* out_ = nullptr;  // during send()
     const char* too_much_ = nullptr;
