@@ -21,14 +21,17 @@ _weft() {
         ;;
     --bind) words="127.0.0.1:8080 0.0.0.0:8080 [::1]:8080" ;;
     --type) words="A AAAA" ;;
+    --alpn) words="h2,http/1.1 h2 http/1.1" ;;
     --server) return ;;
     -X | --request) words="GET HEAD POST PUT PATCH DELETE OPTIONS" ;;
-    -H | --header | --data-raw | --threads | --max-body | -m | --max-time | --connect-timeout | --max-redirs | --resolve | -w | --write-out)
+    -H | --header | --data-raw | --threads | --max-body | -m | --max-time | --connect-timeout | --max-redirs | --resolve | -w | --write-out | --server-name)
         return
         ;;
     *)
         case ${COMP_WORDS[1]}:$COMP_CWORD in
-        *:1) words="serve send resolve --help --version" ;;
+        *:1) words="serve send resolve probe --help --version" ;;
+        probe:2) words="tls" ;;
+        probe:*) words="--server-name --alpn --cacert -E --cert --key -m --max-time --help" ;;
         resolve:*) words="--type --system --cares --server --help" ;;
         serve:2) words="http-test echo discard" ;;
         serve:*) words="--bind --threads --max-body --tls-cert --tls-key --tls-self-signed --http1 --http2 --watchdog

@@ -4,7 +4,6 @@
 #include <boost/asio/error.hpp>
 
 #include <utility>
-#include <vector>
 
 namespace weft::dns {
 
@@ -66,20 +65,6 @@ failure no_name(std::string_view name) {
 
 failure too_many(std::string_view name, std::string what) {
     return about(failure(failure_kind::exhausted, asio::error::no_memory, std::move(what)), name);
-}
-
-void keep(answer& a, net::address_family family) {
-    if (family == net::address_family::any) return;
-    const bool v6 = family == net::address_family::v6;
-    std::erase_if(a.addresses, [&](const asio::ip::address& one) { return one.is_v6() != v6; });
-}
-
-std::string plain(std::string_view name) {
-    if (name.ends_with('.')) name.remove_suffix(1);
-    std::string text(name);
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return text;
 }
 
 }  // namespace detail

@@ -1,10 +1,12 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "cache_core.hpp"
 
-#include "failures.hpp"
+#include "names.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
+#include <vector>
 
 namespace weft::dns::detail {
 
@@ -37,7 +39,7 @@ cache_core::~cache_core() {
     for (const auto& [k, q] : questions_) q->stop.set();
 }
 
-cache_core::plan cache_core::look(const key& k, time_point now) {
+cache_core::plan cache_core::look(const key& k, time_point now, std::uintptr_t context) {
     plan p;
     const std::lock_guard lock(mutex_);
     if (const auto found = entries_.find(k); found != entries_.end()) {
@@ -56,7 +58,7 @@ cache_core::plan cache_core::look(const key& k, time_point now) {
             if (fresh) return p;
             ++stats_.stale;
             if (now >= e.ask_again && !questions_.contains(k)) {
-                p.ask = begin(k);
+                p.ask = begin(k, context);
                 p.ask->background = true;
             }
             return p;
@@ -68,38 +70,48 @@ cache_core::plan cache_core::look(const key& k, time_point now) {
         ++stats_.shared;
         p.wait = running->second;
     } else {
-        p.ask = p.wait = begin(k);
+        p.ask = p.wait = begin(k, context);
     }
     ++p.wait->waiting;
     return p;
 }
 
 /// With the lock held.
-std::shared_ptr<cache_core::question> cache_core::begin(const key& k) {
-    auto q = std::make_shared<question>(k);
+std::shared_ptr<cache_core::question> cache_core::begin(const key& k, std::uintptr_t context) {
+    auto q = std::make_shared<question>(k, context);
     questions_.emplace(k, q);
     ++stats_.misses;
     return q;
 }
 
+/// With the lock held.
+void cache_core::unlist(question& q) {
+    if (std::exchange(q.listed, false)) questions_.erase(q.about);
+}
+
 void cache_core::leave(const std::shared_ptr<question>& q) {
     {
         const std::lock_guard lock(mutex_);
-        if (--q->waiting > 0 || q->background || q->over) return;
-        q->over = true;  // who comes now asks anew
-        questions_.erase(q->about);
+        if (--q->waiting > 0 || q->over || (q->background && q->listed)) return;
+        unlist(*q);
     }
     q->stop.set();
+}
+
+void cache_core::give_up(const std::shared_ptr<question>& q) {
+    const std::lock_guard lock(mutex_);
+    unlist(*q);
 }
 
 void cache_core::land(const std::shared_ptr<question>& q, std::optional<result<answer>> outcome,
                       time_point now) {
     {
         const std::lock_guard lock(mutex_);
-        if (!std::exchange(q->over, true)) {
-            questions_.erase(q->about);
-            if (outcome) keep(q->about, *outcome, now);
-        }
+        if (outcome && *outcome && (*outcome)->addresses.size() > most_addresses)
+            (*outcome)->addresses.resize(most_addresses);
+        if (outcome && q->listed) keep(q->about, *outcome, now);
+        unlist(*q);
+        q->over = true;
         q->outcome = std::move(outcome);
     }
     q->done.set();
@@ -132,18 +144,37 @@ void cache_core::erase(entries::iterator e) {
 }
 
 void cache_core::clear() {
-    const std::lock_guard lock(mutex_);
-    entries_.clear();
-    used_.clear();
+    std::vector<std::shared_ptr<question>> unwanted;
+    {
+        const std::lock_guard lock(mutex_);
+        entries_.clear();
+        used_.clear();
+        for (const auto& [k, q] : std::exchange(questions_, {})) {
+            q->listed = false;
+            if (q->waiting == 0) unwanted.push_back(q);
+        }
+    }
+    for (const auto& q : unwanted) q->stop.set();
 }
 
 void cache_core::forget(std::string_view name) {
     const std::string text = plain(name);
-    const std::lock_guard lock(mutex_);
-    for (const auto family :
-         {net::address_family::any, net::address_family::v4, net::address_family::v6})
-        if (const auto found = entries_.find(key(text, family)); found != entries_.end())
-            erase(found);
+    std::vector<std::shared_ptr<question>> unwanted;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto family :
+             {net::address_family::any, net::address_family::v4, net::address_family::v6})
+            for (const std::string& spelling : {text, text + '.'}) {
+                const key k(spelling, family);
+                if (const auto kept = entries_.find(k); kept != entries_.end()) erase(kept);
+                const auto running = questions_.find(k);
+                if (running == questions_.end()) continue;
+                const auto q = running->second;
+                unlist(*q);
+                if (q->waiting == 0) unwanted.push_back(q);
+            }
+    }
+    for (const auto& q : unwanted) q->stop.set();
 }
 
 cache_stats cache_core::stats() const {

@@ -8,6 +8,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
@@ -27,13 +28,15 @@ class cache_core : public std::enable_shared_from_this<cache_core> {
     /// One question: who waits for it waits for `done`. It is over when that is set; without an
     /// outcome when the context that asked has ended.
     struct question {
-        explicit question(key of) : about(std::move(of)) {}
+        question(key of, std::uintptr_t asked_on) : about(std::move(of)), context(asked_on) {}
         const key about;
+        const std::uintptr_t context;  ///< which one runs it
         event done;
         event stop;
         // Under the cache's lock.
         std::size_t waiting = 0;
         bool background = false;  ///< goes on without anybody
+        bool listed = true;       ///< who comes now joins it, and its answer is kept
         bool over = false;
         std::optional<result<answer>> outcome;  ///< does not change once `done` is set
     };
@@ -66,8 +69,11 @@ class cache_core : public std::enable_shared_from_this<cache_core> {
 
     const cache_options options;
 
-    plan look(const key& k, time_point now);
+    /// `context` is that of who asks.
+    plan look(const key& k, time_point now, std::uintptr_t context);
     void leave(const std::shared_ptr<question>& q);
+    /// Who comes now asks anew; those who wait go on waiting.
+    void give_up(const std::shared_ptr<question>& q);
     /// The question has come to its end.
     void land(const std::shared_ptr<question>& q, std::optional<result<answer>> outcome,
               time_point now);
@@ -89,7 +95,8 @@ class cache_core : public std::enable_shared_from_this<cache_core> {
     };
     using entries = std::map<key, entry>;
 
-    std::shared_ptr<question> begin(const key& k);
+    std::shared_ptr<question> begin(const key& k, std::uintptr_t context);
+    void unlist(question& q);
     void keep(const key& k, const result<answer>& outcome, time_point now);
     void erase(entries::iterator e);
 

@@ -2,6 +2,7 @@
 #include "cares_question.hpp"
 
 #include "failures.hpp"
+#include "names.hpp"
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/error.hpp>
@@ -110,37 +111,41 @@ void cares_question::start(const cares_options& options) {
                                                            : AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     ::ares_getaddrinfo(channel_, name_.c_str(), nullptr, &hints, &cares_question::on_answer, this);
-    set_timer();
+    settle();
 }
 
 void cares_question::close() noexcept {
     disarm();
     if (channel_) ::ares_destroy(std::exchange(channel_, nullptr));
-    for (const auto& [fd, s] : sockets_) {
-        s->gone = true;
-        s->descriptor.release();
-    }
+    for (const auto& [fd, s] : sockets_) s->let_go();
     sockets_.clear();
     external_.reset();
 }
 
-void cares_question::on_state(void* data, ares_socket_t fd, int readable, int writable) {
+void cares_question::on_state(void* data, ares_socket_t fd, int readable, int writable) noexcept {
     auto& self = *static_cast<cares_question*>(data);
-    const auto known = self.sockets_.find(fd);
+    try {
+        self.socket_changed(fd, readable != 0, writable != 0);
+    } catch (...) {
+        self.thrown_ = std::current_exception();
+    }
+}
+
+void cares_question::socket_changed(ares_socket_t fd, bool readable, bool writable) {
+    const auto known = sockets_.find(fd);
     if (!readable && !writable) {
-        if (known == self.sockets_.end()) return;
-        known->second->gone = true;
-        known->second->descriptor.release();
-        self.sockets_.erase(known);
+        if (known == sockets_.end()) return;
+        known->second->let_go();
+        sockets_.erase(known);
         return;
     }
     const auto s =
-        known != self.sockets_.end()
+        known != sockets_.end()
             ? known->second
-            : self.sockets_.emplace(fd, std::make_shared<socket>(self.executor_, fd)).first->second;
-    s->wants_read = readable != 0;
-    s->wants_write = writable != 0;
-    self.watch(fd, s);
+            : sockets_.emplace(fd, std::make_shared<socket>(executor_, fd)).first->second;
+    s->wants_read = readable;
+    s->wants_write = writable;
+    watch(fd, s);
 }
 
 void cares_question::watch(ares_socket_t fd, const std::shared_ptr<socket>& s) {
@@ -150,44 +155,67 @@ void cares_question::watch(ares_socket_t fd, const std::shared_ptr<socket>& s) {
                                  asio::bind_executor(executor_, [self = shared_from_this(), s,
                                                                  fd](boost::system::error_code ec) {
                                      s->reading = false;
-                                     if (ec || s->gone) return;
-                                     self->process(fd, ARES_SOCKET_BAD);
-                                     if (!s->gone) self->watch(fd, s);
+                                     if (!ec) self->ready(s, fd, ARES_SOCKET_BAD);
                                  }));
     if (s->wants_write && !std::exchange(s->writing, s->wants_write))
         s->descriptor.async_wait(descriptor::wait_write,
                                  asio::bind_executor(executor_, [self = shared_from_this(), s,
                                                                  fd](boost::system::error_code ec) {
                                      s->writing = false;
-                                     if (ec || s->gone) return;
-                                     self->process(ARES_SOCKET_BAD, fd);
-                                     if (!s->gone) self->watch(fd, s);
+                                     if (!ec) self->ready(s, ARES_SOCKET_BAD, fd);
                                  }));
+}
+
+void cares_question::ready(const std::shared_ptr<socket>& s, ares_socket_t readable,
+                           ares_socket_t writable) {
+    if (s->gone) return;
+    process(readable, writable);
+    if (s->gone || outcome_ || thrown_) return;
+    try {
+        watch(readable != ARES_SOCKET_BAD ? readable : writable, s);
+    } catch (...) {
+        thrown_ = std::current_exception();
+    }
+    settle();
 }
 
 void cares_question::process(ares_socket_t readable, ares_socket_t writable) {
     if (!channel_) return;
     ::ares_process_fd(channel_, readable, writable);
-    set_timer();
+    settle();
 }
 
-void cares_question::set_timer() {
+/// After each call into c-ares: the end, where it has come, else how long to wait.
+void cares_question::settle() {
     timeval left{};
-    if (outcome || !::ares_timeout(channel_, nullptr, &left)) return disarm();
+    if (outcome_ || thrown_) {
+        disarm();
+        done.set();
+        return;
+    }
+    if (!::ares_timeout(channel_, nullptr, &left)) return disarm();
     // A timer that comes too early finds nothing to do.
     arm_after(std::chrono::seconds(left.tv_sec) + std::chrono::microseconds(left.tv_usec) +
               std::chrono::milliseconds(1));
 }
 
-void cares_question::on_answer(void* data, int status, int, ares_addrinfo* found) {
+void cares_question::on_answer(void* data, int status, int, ares_addrinfo* found) noexcept {
     auto& self = *static_cast<cares_question*>(data);
     const std::unique_ptr<ares_addrinfo, void (*)(ares_addrinfo*)> held(
         found, [](ares_addrinfo* a) {
             if (a) ::ares_freeaddrinfo(a);
         });
-    if (self.outcome) return;
-    self.outcome.emplace(self.read(status, found));
-    self.done.set();
+    if (self.outcome_ || !self.channel_) return;  // closed: nobody waits
+    try {
+        self.outcome_.emplace(self.read(status, found));
+    } catch (...) {
+        self.thrown_ = std::current_exception();
+    }
+}
+
+answer cares_question::take() {
+    if (!outcome_) std::rethrow_exception(thrown_);
+    return std::move(*outcome_).value();
 }
 
 result<answer> cares_question::read(int status, const ares_addrinfo* found) const {
@@ -201,6 +229,7 @@ result<answer> cares_question::read(int status, const ares_addrinfo* found) cons
     }
     for (const ares_addrinfo_node* n = found->nodes; n; n = n->ai_next) {
         asio::ip::tcp::endpoint e;
+        if (a.addresses.size() == most_addresses) break;
         const auto size = static_cast<std::size_t>(n->ai_addrlen);
         if (!n->ai_addr || size > e.capacity()) continue;
         std::memcpy(e.data(), n->ai_addr, size);

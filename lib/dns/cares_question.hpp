@@ -10,6 +10,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <exception>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,11 +37,20 @@ class cares_question final : public std::enable_shared_from_this<cares_question>
     void close() noexcept;
 
     event done;
-    std::optional<result<answer>> outcome;  ///< once `done` is set
+    /// What it came to, once `done` is set.
+    answer take();
 
   private:
     struct socket {
         socket(const boost::asio::any_io_executor& executor, int fd) : descriptor(executor, fd) {}
+        socket(const socket&) = delete;
+        socket& operator=(const socket&) = delete;
+        ~socket() { let_go(); }
+        /// c-ares closes it.
+        void let_go() noexcept {
+            gone = true;
+            if (descriptor.is_open()) descriptor.release();
+        }
         boost::asio::posix::stream_descriptor descriptor;
         bool wants_read = false;
         bool wants_write = false;
@@ -49,11 +59,14 @@ class cares_question final : public std::enable_shared_from_this<cares_question>
         bool gone = false;
     };
 
-    static void on_state(void* self, ares_socket_t fd, int readable, int writable);
-    static void on_answer(void* self, int status, int timeouts, ares_addrinfo* found);
+    // c-ares is C, and must not be left by an exception: they keep it in `thrown_`.
+    static void on_state(void* self, ares_socket_t fd, int readable, int writable) noexcept;
+    static void on_answer(void* self, int status, int timeouts, ares_addrinfo* found) noexcept;
+    void socket_changed(ares_socket_t fd, bool readable, bool writable);
     void watch(ares_socket_t fd, const std::shared_ptr<socket>& s);
+    void ready(const std::shared_ptr<socket>& s, ares_socket_t readable, ares_socket_t writable);
     void process(ares_socket_t readable, ares_socket_t writable);
-    void set_timer();
+    void settle();
     [[nodiscard]] result<answer> read(int status, const ares_addrinfo* found) const;
 
     boost::asio::any_io_executor executor_;
@@ -61,6 +74,8 @@ class cares_question final : public std::enable_shared_from_this<cares_question>
     const net::address_family family_;
     ares_channel channel_ = nullptr;
     std::map<ares_socket_t, std::shared_ptr<socket>> sockets_;
+    std::optional<result<answer>> outcome_;
+    std::exception_ptr thrown_;
     external_work external_;
 };
 

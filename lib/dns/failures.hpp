@@ -21,10 +21,4 @@ namespace weft::dns::detail {
 [[nodiscard]] failure no_name(std::string_view name);
 [[nodiscard]] failure too_many(std::string_view name, std::string what);
 
-/// Keeps the addresses of one family.
-void keep(answer& a, net::address_family family);
-
-/// In lower case, without the dot at its end: what names are compared by.
-[[nodiscard]] std::string plain(std::string_view name);
-
 }  // namespace weft::dns::detail

@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "address_queue.hpp"
 #include "failures.hpp"
+#include "names.hpp"
 #include <weft/core/attempt.hpp>
 #include <weft/core/deadline.hpp>
 #include <weft/dns/happy_eyeballs.hpp>
@@ -219,11 +220,9 @@ void race_of_addresses::take_end(message& m) {
 }
 
 awaitable<void> race_of_addresses::run(task_scope& scope) {
-    boost::system::error_code no_address_ec;
-    const auto literal = asio::ip::make_address(to_.host, no_address_ec);
-    if (!no_address_ec) {
+    if (const auto address = literal(to_.host)) {
         preferred_known_ = true;
-        waiting_.add({literal});
+        waiting_.add({*address});
     } else {
         for (const auto family : {address_family::v6, address_family::v4}) {
             const auto only = settings_.options.only;
@@ -282,10 +281,8 @@ failure race_of_addresses::unresolved() const {
 
 failure race_of_addresses::described(failure f) const {
     if (!f.context("host")) f = std::move(f).with("host", to_.host);
-    f = std::move(f)
-            .with("port", static_cast<long long>(to_.port))
-            .in(failure_domain::transport)
-            .delivered(delivery::not_sent);
+    if (!f.context("port")) f = std::move(f).with("port", static_cast<long long>(to_.port));
+    f = std::move(f).in(failure_domain::transport).delivered(delivery::not_sent);
     if (record_.tried.empty()) return f;
     return std::move(f).with("tried", net::to_string(record_)).detail(record_);
 }

@@ -2,6 +2,7 @@
 #include "look_up_pool.hpp"
 
 #include "failures.hpp"
+#include "names.hpp"
 #include <weft/runtime/context.hpp>
 
 #include <boost/asio/any_completion_executor.hpp>
@@ -27,114 +28,126 @@ namespace weft::dns::detail {
 
 namespace asio = boost::asio;
 
-/// One look-up. All but the question and the three constants is guarded by the pool's lock.
-struct look_up_pool::job {
-    std::string name;
-    net::address_family family;
+/// Somebody who asked. All is guarded by the pool's lock.
+struct look_up_pool::waiter {
     std::shared_ptr<look_up_pool> pool;
-    bool* begun = nullptr;  ///< of who waits; null when nobody does
+    bool* begun = nullptr;  ///< in the frame of who waits; null when nobody does
+    std::shared_ptr<look_up> waits_for;
 
     handler complete;  ///< taken once, by whoever is first
     asio::any_io_executor base;
     asio::any_completion_executor executor;
     external_work external;
-    context_jobs* listed = nullptr;
+    waiters_of_context* listed = nullptr;
 };
 
-/// The jobs that one execution context waits for: when it ends they are dropped, and a thread that
-/// comes back later finds nobody to tell.
-class look_up_pool::context_jobs final : public asio::execution_context::service {
+/// A name and a family. The rest is guarded by the pool's lock.
+struct look_up_pool::look_up {
+    explicit look_up(key k) : about(std::move(k)) {}
+    const key about;
+    bool running = false;
+    std::vector<std::shared_ptr<waiter>> waiting;
+};
+
+/// Those of one execution context who wait: when it ends they are dropped, and a thread that comes
+/// back later finds nobody to tell.
+class look_up_pool::waiters_of_context final : public asio::execution_context::service {
   public:
-    using key_type = context_jobs;
+    using key_type = waiters_of_context;
     static asio::execution_context::id id;
 
-    explicit context_jobs(asio::execution_context& context) : service(context) {}
+    explicit waiters_of_context(asio::execution_context& context) : service(context) {}
 
-    void add(const std::shared_ptr<job>& j) {
+    void add(const std::shared_ptr<waiter>& w) {
         const std::lock_guard lock(mutex_);
-        jobs_.push_back(j);
+        waiters_.push_back(w);
+        if (std::ranges::find(pools_, w->pool) == pools_.end()) pools_.push_back(w->pool);
     }
-    void remove(const std::shared_ptr<job>& j) noexcept {
+    void remove(const std::shared_ptr<waiter>& w) noexcept {
         const std::lock_guard lock(mutex_);
-        std::erase(jobs_, j);
+        std::erase(waiters_, w);
     }
 
   private:
     void shutdown() override {
         for (;;) {
-            std::shared_ptr<job> j;
+            std::shared_ptr<waiter> w;
             {
                 const std::lock_guard lock(mutex_);
-                if (jobs_.empty()) return;
-                j = std::move(jobs_.back());
-                jobs_.pop_back();
+                if (waiters_.empty()) break;
+                w = std::move(waiters_.back());
+                waiters_.pop_back();
             }
-            j->pool->drop(j);
+            w->pool->drop(w);
         }
+        // Whoever has posted an answer to this context has let go of it once the lock is free.
+        for (const auto& pool : pools_) const std::lock_guard wait(pool->mutex_);
+        pools_.clear();
     }
 
     std::mutex mutex_;
-    std::vector<std::shared_ptr<job>> jobs_;
+    std::vector<std::shared_ptr<waiter>> waiters_;
+    std::vector<std::shared_ptr<look_up_pool>> pools_;  // that were asked from here
 };
 
-asio::execution_context::id look_up_pool::context_jobs::id;
+asio::execution_context::id look_up_pool::waiters_of_context::id;
+
+/// With the lock held. A look-up that no thread has taken is not made when nobody waits for it; one
+/// that runs stays there, for whoever asks next.
+void look_up_pool::leave(waiter& w) {
+    w.begun = nullptr;
+    const auto from = std::exchange(w.waits_for, nullptr);
+    if (!from) return;
+    std::erase_if(from->waiting, [&](const auto& one) { return one.get() == &w; });
+    if (from->running || !from->waiting.empty()) return;
+    std::erase(queue_, from);
+    asked_.erase(from->about);
+}
 
 /// The context ends: the handler, and the coroutine in it, is destroyed here.
-void look_up_pool::drop(const std::shared_ptr<job>& j) {
+void look_up_pool::drop(const std::shared_ptr<waiter>& w) {
     handler gone;
     {
         const std::lock_guard lock(mutex_);
-        gone = std::move(j->complete);
-        j->complete = nullptr;
-        j->begun = nullptr;
-        j->listed = nullptr;
-        j->external.reset();
-        j->executor = asio::any_completion_executor();
-        j->base = asio::any_io_executor();
-        std::erase(queue_, j);
+        gone = std::move(w->complete);
+        w->complete = nullptr;
+        w->listed = nullptr;
+        w->external.reset();
+        w->executor = asio::any_completion_executor();
+        w->base = asio::any_io_executor();
+        leave(*w);
     }
 }
 
 /// With the lock held, so that the context cannot end between the look at the handler and the post.
-void look_up_pool::finish(const std::shared_ptr<job>& j, outcome o) {
-    if (!j->complete) return;
-    std::erase(queue_, j);
-    std::exchange(j->listed, nullptr)->remove(j);
-    j->begun = nullptr;
-    j->external.reset();
-    const asio::any_io_executor base = std::move(j->base);
-    asio::post(base, [h = std::exchange(j->complete, nullptr), executor = std::move(j->executor),
+void look_up_pool::finish(const std::shared_ptr<waiter>& w, outcome o) {
+    if (!w->complete) return;
+    leave(*w);
+    std::exchange(w->listed, nullptr)->remove(w);
+    w->external.reset();
+    const asio::any_io_executor base = std::move(w->base);
+    asio::post(base, [h = std::exchange(w->complete, nullptr), executor = std::move(w->executor),
                       o = std::move(o)]() mutable {
         asio::dispatch(executor, asio::append(std::move(h), std::move(o)));
     });
 }
 
-void look_up_pool::start(const asio::any_io_executor& executor, std::shared_ptr<job> j, handler h) {
-    j->base = asio::prefer(executor, asio::execution::outstanding_work.tracked);
-    j->executor =
-        asio::prefer(asio::any_completion_executor(asio::get_associated_executor(h, executor)),
-                     asio::execution::outstanding_work.tracked);
-    j->external = external_work(context_info::of(executor));
-    auto slot = asio::get_associated_cancellation_slot(h);
-    auto& here = asio::use_service<context_jobs>(
-        static_cast<asio::execution_context&>(asio::query(executor, asio::execution::context)));
-    if (slot.is_connected()) {
-        slot.assign([self = shared_from_this(), weak = std::weak_ptr(j)](asio::cancellation_type) {
-            const auto waiting = weak.lock();
-            if (!waiting) return;
-            const std::lock_guard lock(self->mutex_);
-            self->finish(waiting, std::nullopt);
-        });
-    }
-    here.add(j);
-    const std::lock_guard lock(mutex_);
-    j->complete = std::move(h);
-    j->listed = &here;
-    if (busy_ + queue_.size() >= options.threads + options.queue) {
-        finish(j, result<answer>(too_many(j->name, "too many names are being looked up")));
+/// With the lock held.
+void look_up_pool::join(const std::shared_ptr<waiter>& w, key k) {
+    const auto there = asked_.find(k);
+    if (there == asked_.end() && busy_ + queue_.size() >= options.threads + options.queue) {
+        finish(w, result<answer>(too_many(k.first, "too many names are being looked up")));
         return;
     }
-    queue_.push_back(j);
+    const auto l = there != asked_.end() ? there->second : std::make_shared<look_up>(std::move(k));
+    l->waiting.push_back(w);
+    w->waits_for = l;
+    if (there != asked_.end()) {
+        if (l->running && w->begun) *w->begun = true;
+        return;
+    }
+    asked_.emplace(l->about, l);
+    queue_.push_back(l);
     // A thread that finds the queue empty ends, so those there are have work.
     if (threads_ >= options.threads) return;
     try {
@@ -143,41 +156,68 @@ void look_up_pool::start(const asio::any_io_executor& executor, std::shared_ptr<
         ++threads_;
     } catch (...) {
         if (threads_ > 0) return;  // it will be their turn to look
-        finish(j, result<answer>(too_many(j->name, "no thread can be had to look the name up")));
+        finish(w, result<answer>(
+                      too_many(l->about.first, "no thread can be had to look the name up")));
     }
+}
+
+void look_up_pool::start(const asio::any_io_executor& executor, key k,
+                         const std::shared_ptr<waiter>& w, handler h) {
+    w->base = asio::prefer(executor, asio::execution::outstanding_work.tracked);
+    w->executor =
+        asio::prefer(asio::any_completion_executor(asio::get_associated_executor(h, executor)),
+                     asio::execution::outstanding_work.tracked);
+    w->external = external_work(context_info::of(executor));
+    auto slot = asio::get_associated_cancellation_slot(h);
+    auto& here = asio::use_service<waiters_of_context>(
+        static_cast<asio::execution_context&>(asio::query(executor, asio::execution::context)));
+    if (slot.is_connected()) {
+        slot.assign([self = shared_from_this(), weak = std::weak_ptr(w)](asio::cancellation_type) {
+            const auto waiting = weak.lock();
+            if (!waiting) return;
+            const std::lock_guard lock(self->mutex_);
+            self->finish(waiting, std::nullopt);
+        });
+    }
+    here.add(w);
+    const std::lock_guard lock(mutex_);
+    w->complete = std::move(h);
+    w->listed = &here;
+    join(w, std::move(k));
 }
 
 void look_up_pool::work() {
     std::unique_lock lock(mutex_);
     while (!queue_.empty()) {
-        const auto j = std::move(queue_.front());
+        const auto l = std::move(queue_.front());
         queue_.pop_front();
-        if (j->begun) *j->begun = true;
+        l->running = true;
+        for (const auto& w : l->waiting)
+            if (w->begun) *w->begun = true;
         ++busy_;
         lock.unlock();
-        outcome found;
+        std::optional<result<answer>> found;
         try {
-            found.emplace(options.look_up(j->name, j->family));
+            found.emplace(options.look_up(l->about.first, l->about.second));
         } catch (...) {
             found.emplace(failure::from(std::current_exception()));
         }
         lock.lock();
         --busy_;
-        finish(j, std::move(found));
+        asked_.erase(l->about);
+        for (const auto& w : std::exchange(l->waiting, {})) finish(w, found);
     }
     --threads_;
 }
 
-awaitable<answer> look_up_pool::look_up(net::resolve_request what, bool* begun) {
+awaitable<answer> look_up_pool::ask(net::resolve_request what, bool* begun) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto self = shared_from_this();
-    auto j = std::make_shared<job>();
-    j->name = what.name;
-    j->family = what.family;
-    j->pool = self;
-    j->begun = begun;
-    auto initiate = [self, executor, j](auto h) {
-        self->start(executor, j, handler(std::move(h)));
+    auto w = std::make_shared<waiter>();
+    w->pool = self;
+    w->begun = begun;
+    auto initiate = [self, executor, w, k = key(lower_case(what.name), what.family)](auto h) {
+        self->start(executor, k, w, handler(std::move(h)));
     };
     outcome got = co_await asio::async_initiate<decltype(asio::deferred), void(outcome)>(
         std::move(initiate), asio::deferred);

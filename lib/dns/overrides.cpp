@@ -1,5 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "failures.hpp"
+#include "names.hpp"
 #include <weft/dns/overrides.hpp>
 
 #include <boost/asio/error.hpp>
@@ -40,9 +41,9 @@ override_entry parse_override(std::string_view text) {
         std::string_view one = rest.substr(0, comma);
         rest = comma == rest.npos ? std::string_view() : rest.substr(comma + 1);
         if (one.starts_with('[') && one.ends_with(']')) one = one.substr(1, one.size() - 2);
-        boost::system::error_code ec;
-        made.addresses.push_back(asio::ip::make_address(std::string(one), ec));
-        if (ec) throw misread(text, "an address cannot be read");
+        const auto address = detail::literal(one);
+        if (!address) throw misread(text, "an address cannot be read");
+        made.addresses.push_back(*address);
     } while (!rest.empty());
     return made;
 }

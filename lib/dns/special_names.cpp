@@ -1,5 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "failures.hpp"
+#include "names.hpp"
 #include <weft/dns/special_names.hpp>
 
 #include <boost/asio/ip/address.hpp>
@@ -47,11 +48,9 @@ bool may_be_a_name(std::string_view name) {
 
 std::optional<answer> answer_special(const net::resolve_request& what) {
     answer found;
-    boost::system::error_code no_address_ec;
-    const auto literal = asio::ip::make_address(what.name, no_address_ec);
-    if (!no_address_ec) {
+    if (const auto address = literal(what.name)) {
         found.from = net::answer_source::literal;
-        found.addresses.push_back(literal);
+        found.addresses.push_back(*address);
     } else {
         const std::string name = plain(what.name);
         if (!may_be_a_name(name)) throw no_name(what.name);

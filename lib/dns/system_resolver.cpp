@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "failures.hpp"
 #include "look_up_pool.hpp"
+#include "names.hpp"
 #include <weft/core/deadline.hpp>
 #include <weft/dns/system_resolver.hpp>
 #include <weft/runtime/context.hpp>
@@ -84,6 +85,7 @@ answer ask_system(const std::string& name, net::address_family family) {
     if (list->ai_canonname) found.canonical_name = list->ai_canonname;
     for (const addrinfo* a = list; a; a = a->ai_next) {
         asio::ip::tcp::endpoint e;
+        if (found.addresses.size() == detail::most_addresses) break;
         if (a->ai_addrlen > e.capacity()) continue;
         std::memcpy(e.data(), a->ai_addr, a->ai_addrlen);
         e.resize(a->ai_addrlen);
@@ -107,6 +109,7 @@ std::size_t system_resolver::queued() const { return pool_->queued(); }
 awaitable<answer> system_resolver::serve(net::resolve_request what) const {
     const auto pool = pool_;
     const auto timeout = timeout_;
+    detail::refuse_nul(what.name);
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     context_info& info = context_info::of(executor);
     const auto here = std::source_location::current();
@@ -124,7 +127,7 @@ awaitable<answer> system_resolver::serve(net::resolve_request what) const {
     bool begun = false;
     std::optional<failure> failed;
     try {
-        awaitable<answer> asked = pool->look_up(std::move(what), &begun);
+        awaitable<answer> asked = pool->ask(std::move(what), &begun);
         if (end) co_return co_await with_deadline(*end, std::move(asked));
         co_return co_await std::move(asked);
     } catch (...) {

@@ -67,7 +67,10 @@ void byte_pump::on_read(io::error_code ec, std::size_t n) {
     if (ec == asio_error::operation_aborted) {
         // A read that was taken back, not the end of input: release() follows, or the stream is
         // gone.
-        if (!stream_) input_end_ = ec;
+        if (stream_)
+            on_read_cancelled();
+        else
+            input_end_ = ec;
     } else {
         note_read(ec, n);
         on_input();
@@ -192,16 +195,16 @@ void byte_pump::abort() noexcept {
 }
 
 void byte_pump::close() noexcept {
-    limit_.disarm();
-    write_limit_.disarm();
+    limit_.retire();
+    write_limit_.retire();
     stream_ = {};
     if (!input_end_) input_end_ = asio_error::connection_aborted;
     if (!output_end_) output_end_ = asio_error::connection_aborted;
 }
 
 io::stream byte_pump::release() noexcept {
-    limit_.disarm();
-    write_limit_.disarm();
+    limit_.retire();
+    write_limit_.retire();
     if (!input_end_) input_end_ = asio_error::connection_aborted;
     if (!output_end_) output_end_ = asio_error::connection_aborted;
     return std::move(stream_);

@@ -99,7 +99,8 @@ class byte_pump : public std::enable_shared_from_this<byte_pump> {
 
     /// Ends both directions at once; the peer sees a reset.
     void abort() noexcept;
-    /// Destroys the stream; what was sent still arrives. Pending operations end by themselves.
+    /// Destroys the stream; what was sent still arrives. Pending operations end by themselves. Who
+    /// still holds the pump, a body, may let go of it on any thread then.
     void close() noexcept;
     /// Takes the stream away once no operation is pending: for an upgrade.
     [[nodiscard]] io::stream release() noexcept;
@@ -116,6 +117,8 @@ class byte_pump : public std::enable_shared_from_this<byte_pump> {
     }
     /// Input came or ended. Called before the waiting coroutine is woken.
     virtual void on_input() {}
+    /// A read was taken back by cancel_read(). Called before the waiting coroutine is woken.
+    virtual void on_read_cancelled() {}
     /// The limit ran out. Called before the waiting coroutine is woken.
     virtual void on_limit() {}
     /// Output is about to leave by itself: whoever gathers it only then puts it into `out`.

@@ -98,9 +98,8 @@ void h1_server_connection::stop() {
     changed.wake();
 }
 
-void h1_server_connection::drain() {
-    auto self = std::static_pointer_cast<h1_server_connection>(shared_from_this());
-    asio::dispatch(get_executor(), [self] { self->start_draining(); });
+void h1_server_connection::drain(std::shared_ptr<server_connection> self) {
+    asio::dispatch(get_executor(), [this, self = std::move(self)] { start_draining(); });
 }
 
 void h1_server_connection::start_draining() {

@@ -39,7 +39,7 @@ class h1_server_connection final : public byte_pump, public server_connection {
 
     /// Ends after the response it is at. What has just come gets `first_request` for its request.
     /// From any thread.
-    void drain() override;
+    void drain(std::shared_ptr<server_connection> self) override;
     [[nodiscard]] std::uint64_t idle_since() const noexcept override {
         return idle_since_.load(std::memory_order_relaxed);
     }

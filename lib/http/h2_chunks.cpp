@@ -42,7 +42,10 @@ weft::bytes h2_chunks::pop(std::size_t most) {
 
 void h2_chunks::clear() noexcept {
     whole_.clear();
-    tail_.clear();
+    if (tail_.capacity() > output_queue::copied)
+        std::string().swap(tail_);
+    else
+        tail_.clear();
     first_ = size_ = 0;
 }
 

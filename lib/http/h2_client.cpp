@@ -23,11 +23,16 @@ namespace asio = boost::asio;
 
 namespace {
 
+/// What may be left of a body that is dropped, and how long that may take: a reset costs the server
+/// more, and it counts them.
+constexpr std::uint64_t unread_body = 64 * 1024;
+constexpr std::chrono::milliseconds unread_wait{1000};
+
 h2_connection::settings settings_of(const client_options& o) {
     h2_connection::settings s;
     s.role = h2_session::role::client;
     s.head = {0, o.max_header_block, o.max_fields, o.h2.limits.header_bomb};
-    s.header_timeout = o.handshake_timeout;
+    s.header_timeout = o.handshake_timeout;  // the server's SETTINGS, too
     s.idle_timeout = o.idle_timeout;
     s.body_timeout = o.body_timeout;
     return s;
@@ -66,11 +71,6 @@ void h2_client_connection::on_peer() {
     tell();
 }
 
-void h2_client_connection::on_limit() {
-    never_greeted_ = !is_over() && !session_.settings_came();
-    h2_connection::on_limit();
-}
-
 void h2_client_connection::start_idling() {
     idle_limited_ = true;
     watch();
@@ -95,6 +95,7 @@ void h2_client_connection::close() {
 
 void h2_client_connection::on_over() {
     usable_ = false;
+    vanished_ = input_end() || (output_end() && *output_end() != asio::error::timed_out);
     auto keep = shared_from_this();
     for_each([&](h2_exchange& x) {
         if (!x.closed) {
@@ -137,6 +138,7 @@ awaitable<response> h2_client_connection::exchange(request* r) {
     failure f = failure::from(std::move(thrown));
     const bool refused = x.closed && x.error == NGHTTP2_REFUSED_STREAM;
     const bool not_sent = !x.head_sent || refused;
+    if (vanished_ && !x.answered) f = std::move(f).detail(unanswered{});
     stop_upload(x);
     reset(x, NGHTTP2_CANCEL);
     detach(x);
@@ -254,10 +256,14 @@ awaitable<void> h2_client_connection::wait_for_head(h2_exchange& x) {
 }
 
 failure h2_client_connection::why_closed(const h2_exchange& x) const {
-    if (never_greeted_)
-        return failure(failure_kind::timeout, "the server did not begin to speak HTTP/2 in time")
+    if (x.too_large)
+        return failure(failure_kind::invalid_input, "the header section is too large to be sent");
+    if (cut_off_for_ && !session_.settings_came())
+        return failure(failure_kind::timeout, "the server did not answer in HTTP/2 in time")
             .in(failure_domain::transport)
             .with("limit_ms", client_options_.handshake_timeout.count());
+    if (cut_off_for_)
+        return failure(failure_kind::protocol, "the server was cut off").with("why", cut_off_for_);
     if (x.stuck || (output_end() && *output_end() == asio::error::timed_out))
         return failure(failure_kind::timeout, "the server does not take the request")
             .in(failure_domain::transport)
@@ -286,12 +292,26 @@ void h2_client_connection::on_closed(h2_exchange& x) { finished(x); }
 
 /// The response's body has come to its end, or was dropped.
 void h2_client_connection::on_body_released(h2_exchange& x) {
-    // Dropped, or an answer before the request was sent to its end: nobody wants the rest.
-    if (!x.closed) {
+    if (near_its_end(x)) {
+        x.let_end = true;
+        x.limit.arm_after(unread_wait);
+    } else if (!x.closed) {
+        // Dropped, or an answer before the request was sent to its end: nobody wants the rest.
         stop_upload(x);
         reset(x, NGHTTP2_CANCEL);
     }
     finished(x);
+}
+
+/// Whether it costs less to take the rest of a dropped body than to break it off. One of unknown
+/// length may have no end.
+bool h2_client_connection::near_its_end(const h2_exchange& x) noexcept {
+    return !x.closed && !x.ended && x.sent && x.announced &&
+           *x.announced - std::min(*x.announced, x.delivered + x.received) <= unread_body;
+}
+
+void h2_client_connection::on_drop_limit(h2_exchange& x) {
+    if (x.in_use) reset(x, NGHTTP2_CANCEL);
 }
 
 void h2_client_connection::finished(h2_exchange& x) {

@@ -47,6 +47,7 @@ class h2_client_connection final : public h2_connection, public client_connectio
     void start_upload(h2_exchange& x, http::body content, std::optional<std::uint64_t> size);
     io::stream open_tunnel(h2_exchange& x);
     void stop_upload(h2_exchange& x);
+    [[nodiscard]] static bool near_its_end(const h2_exchange& x) noexcept;
     [[nodiscard]] failure why_closed(const h2_exchange& x) const;
     void finished(h2_exchange& x);
     void tell();
@@ -55,16 +56,17 @@ class h2_client_connection final : public h2_connection, public client_connectio
     void on_closed(h2_exchange& x) override;
     void on_sent(h2_exchange& x) override { x.changed.wake(); }
     void on_body_released(h2_exchange& x) override;
+    void on_drop_limit(h2_exchange& x) override;
     void on_peer() override;
-    void on_limit() override;
     void on_over() override;
-    void on_abuse(const char*) override {}
+    void on_abuse(const char* why) override { cut_off_for_ = why; }
     void on_abandoned() noexcept override;
 
     const client_options client_options_;
     h2_fields fields_;
+    const char* cut_off_for_ = nullptr;
     bool usable_ = true;
-    bool never_greeted_ = false;  // its SETTINGS did not come in time
+    bool vanished_ = false;  // the server ended the connection without a word
 };
 
 }  // namespace weft::http::detail

@@ -22,6 +22,8 @@ constexpr std::size_t high_water = 64 * 1024;    // of one content that the peer
 constexpr std::uint8_t drain_mark = 1, alive_mark = 2;
 /// A peer that does not answer the ping of a drain is told after this that nothing new is taken.
 constexpr std::chrono::milliseconds drain_wait{1000};
+/// After this without an exchange memory is given back: not between two requests.
+constexpr std::chrono::milliseconds quiet_after{1000};
 
 }  // namespace
 
@@ -41,6 +43,7 @@ h2_exchange::h2_exchange(h2_connection& c)
                 h2_exchange& x = static_cast<limit_entry&>(e).exchange;
                 auto keep = x.connection.shared_from_this();
                 x.limit_reached = true;
+                if (x.let_end) x.connection.on_drop_limit(x);
                 x.input_changed.wake();
                 x.changed.wake();
             }),
@@ -57,15 +60,18 @@ h2_exchange& h2_connection::take_exchange() {
     h2_exchange& x = *free_.back();
     free_.pop_back();
     x.error = 0;
-    x.head_came = x.continued = x.ended = x.head_sent = x.out_ended = x.sent = x.deferred = false;
+    x.answered = x.too_large = x.head_came = x.continued = x.ended = x.head_sent = x.out_ended =
+        x.sent = x.deferred = false;
     x.delivered = x.received = x.out_total = x.sent_bytes = 0;
     x.waited = {};
     x.in_a_row = 0;
     x.held = x.pulling = x.unwanted = x.limit_reached = x.expects_continue = x.stuck = false;
-    x.head_request = x.is_connect = false;
+    x.head_request = x.is_connect = x.let_end = false;
+    x.announced.reset();
     x.busy = 0;
     x.in_use = x.settled = true;
     ++open_;
+    was_used_ = true;
     return x;
 }
 
@@ -168,6 +174,9 @@ void h2_connection::handle_events() {
                 x->send_limit.disarm();
                 if (x->in_use) on_sent(*x);
                 break;
+            case h2_event::kind::too_large:
+                if (x->in_use) on_too_large(*x);
+                break;
             case h2_event::kind::closed:
                 x->settled = true;
                 x->send_limit.disarm();
@@ -182,7 +191,7 @@ void h2_connection::handle_events() {
                 on_peer();
                 break;
             case h2_event::kind::pong:
-                if (draining_) drained_once();
+                if (draining_ && e.mark == drain_mark) drained_once();
                 break;
         }
     }
@@ -200,7 +209,16 @@ void h2_connection::cut_off(const char* why) {
 void h2_connection::finish() {
     if (std::exchange(over_, true)) return;
     disarm_limit();
+    idle_since_.store(0, std::memory_order_relaxed);
     on_over();
+}
+
+void h2_connection::close() noexcept {
+    for (const auto& x : all_) {
+        x->limit.retire();
+        x->send_limit.retire();
+    }
+    byte_pump::close();
 }
 
 // Limits ------------------------------------------------------------------------------------------
@@ -218,25 +236,79 @@ void h2_connection::watch() {
         next = idle_limited_ ? waits_for::request : waits_for::nothing;
         limit = settings_.idle_timeout;
     } else if (options_.ping_interval.count() > 0) {
-        if (waits_for_ == waits_for::pong && received() == received_at_ping_) return;
+        // What we send ourselves says nothing of the peer.
+        const bool asking = waits_for_ == waits_for::ping || waits_for_ == waits_for::pong;
+        if (asking && received() == received_at_ping_) return;
         received_at_ping_ = received();
         waits_for_ = waits_for::ping;
         idle_since_.store(0, std::memory_order_relaxed);
         return arm_limit(options_.ping_interval);
     }
+    const bool idles = next == waits_for::request;
+    if (idles && (next != waits_for_ || was_used_)) begin_idling();
     if (next == waits_for_) return;
     waits_for_ = next;
-    const bool idle = next == waits_for::request;
-    idle_since_.store(idle ? context().deadlines().coarse_milliseconds() : 0,
-                      std::memory_order_relaxed);
+    if (idles) return arm_idle_limit(0);
+    idle_since_.store(0, std::memory_order_relaxed);
     if (next == waits_for::nothing)
         disarm_limit();
     else
         arm_limit(limit);
-    if (open_ == 0 && unsent() == 0) shrink();
+}
+
+/// Notes that the last exchange is over. The limit is not armed anew for that: what it fires for is
+/// looked at when it does.
+void h2_connection::begin_idling() {
+    was_used_ = false;
+    context().deadlines().refresh();  // the handlers may have used the processor for long
+    idle_since_.store(context().deadlines().coarse_milliseconds(), std::memory_order_relaxed);
+}
+
+/// The next time at which idling for so long already means something.
+void h2_connection::arm_idle_limit(std::uint64_t idle_ms) {
+    const std::chrono::milliseconds idle(static_cast<std::int64_t>(idle_ms));
+    arm_limit((idle < quiet_after ? std::min(quiet_after, settings_.idle_timeout)
+                                  : settings_.idle_timeout) -
+              idle);
+}
+
+void h2_connection::still_idle() {
+    const std::uint64_t idle_ms =
+        context().deadlines().coarse_milliseconds() - idle_since_.load(std::memory_order_relaxed);
+    const std::chrono::milliseconds idle(static_cast<std::int64_t>(idle_ms));
+    if (idle >= settings_.idle_timeout) {
+        begin_drain();
+        drained_once();
+        return turn();
+    }
+    waits_for_ = waits_for::request;
+    arm_idle_limit(idle_ms);
+    if (idle >= quiet_after) give_back();
+}
+
+void h2_connection::give_back() {
+    if (unsent() > 0) return;
+    on_quiet();
+    shrink();
+    if (reading() && in.room() > idle_room) cancel_read();
+}
+
+void h2_connection::on_read_cancelled() {
+    if (over_) return;
+    in.shrink();
+    want_input(idle_room);
 }
 
 void h2_connection::on_limit() {
+    try {
+        limit_ran_out();
+    } catch (...) {
+        abort();  // no memory for what there was to say
+        finish();
+    }
+}
+
+void h2_connection::limit_ran_out() {
     if (over_) return;
     switch (std::exchange(waits_for_, waits_for::nothing)) {
         case waits_for::nothing:
@@ -244,9 +316,7 @@ void h2_connection::on_limit() {
         case waits_for::headers:
             return cut_off("a header section took too long");
         case waits_for::request:
-            begin_drain();
-            drained_once();
-            return turn();
+            return still_idle();
         case waits_for::drain:
             drained_once();
             return turn();
@@ -267,6 +337,7 @@ void h2_connection::begin_drain() {
     session_.announce_end();
     session_.ping(drain_mark);
     waits_for_ = waits_for::nothing;
+    idle_since_.store(0, std::memory_order_relaxed);
     flush_later();
 }
 

@@ -52,18 +52,20 @@ struct h2_exchange : h2_stream {
     waker changed;        ///< where a client waits for the head of the answer
     waker room;           ///< where who makes a content waits for room in `out`
     waker input_changed;  ///< where a pull of the body waits
-    limit_entry limit;    ///< of a pull, or of the wait for a head
+    limit_entry limit;    ///< of a pull, of the wait for a head, or for the end of a dropped body
     limit_entry send_limit;
     std::atomic<std::uint64_t> serial{0};  ///< a body with another one is stale
 
     // The content that comes in.
+    std::optional<std::uint64_t> announced;  ///< by Content-Length
     std::uint64_t delivered = 0;
-    std::uint64_t received = 0;  ///< of the content, as far as it was pulled or thrown away
+    std::uint64_t received = 0;  ///< and thrown away
     clock::duration waited{};
     std::size_t in_a_row = 0;
     bool held = false;  ///< somebody has its body
     bool pulling = false;
     bool unwanted = false;  ///< its body was dropped: what comes is thrown away
+    bool let_end = false;   ///< and it has a moment to come to its end
     bool limit_reached = false;
     bool expects_continue = false;
     bool stuck = false;  ///< reset because the peer did not take what was sent
@@ -126,6 +128,8 @@ class h2_connection : public byte_pump, private h2_session::owner {
     void turn();
     /// Nothing comes any more; what is in `out` still leaves.
     void finish();
+    /// Destroys the stream, behind finish(): see byte_pump.
+    void close() noexcept;
     /// Sets the limit on what the connection as a whole waits for.
     void watch();
     /// Frames into `out`, and what came of that.
@@ -134,7 +138,8 @@ class h2_connection : public byte_pump, private h2_session::owner {
     [[nodiscard]] bool is_over() const noexcept { return over_; }
     /// Both steps of GOAWAY; exchanges that are under way go on.
     void begin_drain();
-    /// Since when it waits for a request, by the coarse clock; 0: it has streams. From any thread.
+    /// Since when it waits for a request, by the coarse clock; 0: it has streams, or ends. From any
+    /// thread.
     [[nodiscard]] std::uint64_t waits_since() const noexcept {
         return idle_since_.load(std::memory_order_relaxed);
     }
@@ -149,6 +154,8 @@ class h2_connection : public byte_pump, private h2_session::owner {
 
     // What the roles do.
     virtual void on_head(h2_exchange& x) = 0;
+    /// What was to be sent on it is larger than can be sent; the exchange ends.
+    virtual void on_too_large(h2_exchange&) {}
     /// HTTP/2 has done with the exchange.
     virtual void on_closed(h2_exchange& x) = 0;
     /// Its message has been sent to the end.
@@ -159,10 +166,15 @@ class h2_connection : public byte_pump, private h2_session::owner {
     virtual void on_peer() {}
     /// The connection cannot be used any more: all exchanges are to end.
     virtual void on_over() = 0;
+    /// Nothing has happened for a while, and no exchange is open: memory may go.
+    virtual void on_quiet() {}
+    /// The time is over in which a dropped body may come to its end.
+    virtual void on_drop_limit(h2_exchange&) {}
     /// The peer did something that it may not do so often.
     virtual void on_abuse(const char* why) = 0;
 
     void on_input() override { turn(); }
+    void on_read_cancelled() override;
     void on_limit() override;
     void before_flush() override { gather(); }
     void after_flush() override;
@@ -179,6 +191,11 @@ class h2_connection : public byte_pump, private h2_session::owner {
 
     h2_stream* new_stream() override;
     void look_for_end();
+    void limit_ran_out();
+    void begin_idling();
+    void arm_idle_limit(std::uint64_t idle_ms);
+    void still_idle();
+    void give_back();
     void send_the_rest();
     void handle_events();
     void cut_off(const char* why);
@@ -202,6 +219,7 @@ class h2_connection : public byte_pump, private h2_session::owner {
     waits_for waits_for_ = waits_for::nothing;
     bool handling_ = false;
     bool over_ = false;
+    bool was_used_ = false;  // since it began to idle
     std::atomic<std::uint64_t> idle_since_{0};
     bool draining_ = false;
     bool drain_told_ = false;  // the second GOAWAY

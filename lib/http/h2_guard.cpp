@@ -32,8 +32,9 @@ bool h2_bucket::take(std::uint64_t now_ms) noexcept {
     return true;
 }
 
-h2_guard::h2_guard(const h2_limits& l) noexcept
-    : max_continuations_(l.continuations),
+h2_guard::h2_guard(const h2_limits& l, role r) noexcept
+    : role_(r),
+      max_continuations_(l.continuations),
       resets_(l.resets),
       settings_(l.settings),
       pings_(l.pings),
@@ -45,6 +46,15 @@ std::uint32_t h2_guard::number_at(std::size_t at) const noexcept {
     std::uint32_t n = 0;
     for (std::size_t i = 0; i < 4; ++i) n = n << 8 | head_[at + i];
     return n & 0x7fffffff;
+}
+
+/// How much of a frame has to be here before it can be judged.
+std::size_t h2_guard::wanted() const noexcept {
+    if (head_size_ < head_only) return head_only;
+    const auto type = static_cast<h2_frame>(head_[3]);
+    if (type == h2_frame::priority && length() == priority_size) return head_only + priority_size;
+    if (type == h2_frame::data && (head_[4] & h2_padded) && length() > 0) return head_only + 1;
+    return head_only;
 }
 
 h2_guard::sighting h2_guard::inspect(std::string_view input, std::uint64_t now_ms) noexcept {
@@ -61,30 +71,24 @@ h2_guard::sighting h2_guard::inspect(std::string_view input, std::uint64_t now_m
             if (payload_left_ == 0 && block_ends_) in_block_ = false;
             continue;
         }
-        const auto type = [&] { return static_cast<h2_frame>(head_[3]); };
-        const auto length = [&] {
-            return std::size_t{head_[0]} << 16 | std::size_t{head_[1]} << 8 | head_[2];
-        };
-        const bool whole_priority =
-            head_size_ >= head_only && type() == h2_frame::priority && length() == priority_size;
-        const std::size_t wanted = whole_priority ? head_.size() : head_only;
-        const std::size_t n = std::min(wanted - head_size_, input.size());
+        const std::size_t n = std::min(wanted() - head_size_, input.size());
         std::memcpy(head_.data() + head_size_, input.data(), n);
         head_size_ += n;
         skip(n);
-        if (head_size_ < wanted) break;
-        if (!whole_priority && type() == h2_frame::priority && length() == priority_size) continue;
+        if (head_size_ < wanted()) continue;
+        const auto type = static_cast<h2_frame>(head_[3]);
+        payload_left_ = length() - (head_size_ - head_only);
         head_size_ = 0;
-        payload_left_ = whole_priority ? 0 : length();
         seen.too_much = frame(now_ms);
         if (seen.too_much) return seen;
         if (payload_left_ == 0 && block_ends_) in_block_ = false;
         seen.stream = static_cast<std::int32_t>(number_at(5));
-        if (type() == h2_frame::data)
+        if (type == h2_frame::data)
             seen.what = sighting::kind::data;
-        else if (type() == h2_frame::priority && seen.stream == 0)
+        else if (type == h2_frame::priority && seen.stream == 0)
             seen.what = sighting::kind::orphan_priority;
-        else if (whole_priority && number_at(9) == number_at(5))
+        else if (type == h2_frame::priority && length() == priority_size &&
+                 number_at(9) == number_at(5))
             seen.what = sighting::kind::circular_priority;
         if (seen.what != sighting::kind::nothing) return seen;
     }
@@ -95,7 +99,8 @@ h2_guard::sighting h2_guard::inspect(std::string_view input, std::uint64_t now_m
 const char* h2_guard::frame(std::uint64_t now_ms) noexcept {
     const auto type = static_cast<h2_frame>(head_[3]);
     const std::uint8_t flags = head_[4];
-    const bool empty = payload_left_ == 0;  // not asked for PRIORITY
+    const bool padded = type == h2_frame::data && (flags & h2_padded) && length() > 0;
+    const bool empty = padded ? head_[9] >= payload_left_ : payload_left_ == 0;
     switch (type) {
         case h2_frame::data:
             if (empty && !(flags & h2_end_stream) && !empty_.take(now_ms))
@@ -112,6 +117,7 @@ const char* h2_guard::frame(std::uint64_t now_ms) noexcept {
             block_ends_ = flags & h2_end_headers;
             return nullptr;
         case h2_frame::rst_stream:
+            if (role_ == role::client) return nullptr;
             return resets_.take(now_ms) ? nullptr : "too many streams were reset";
         case h2_frame::settings:
             if (flags & h2_ack) return nullptr;

@@ -3,6 +3,7 @@
 
 #include <weft/http/h2_options.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -26,15 +27,19 @@ enum class h2_frame : std::uint8_t {
 inline constexpr std::uint8_t h2_end_stream = 0x1;
 inline constexpr std::uint8_t h2_ack = 0x1;
 inline constexpr std::uint8_t h2_end_headers = 0x4;
+inline constexpr std::uint8_t h2_padded = 0x8;
 
 /// Tokens that come back with time; an empty one says no.
 class h2_bucket {
   public:
     explicit h2_bucket(h2_rate r) noexcept : rate_(r), tokens_(r.burst) {}
     [[nodiscard]] bool take(std::uint64_t now_ms) noexcept;
-    void give(std::size_t n) noexcept { extra_ += n; }
+    /// More than come back with time; not saved up without end.
+    void give(std::size_t n) noexcept { extra_ = std::min(extra_ + n, most_extra * rate_.burst); }
 
   private:
+    static constexpr std::size_t most_extra = 10;
+
     h2_rate rate_;
     std::size_t tokens_;
     std::size_t extra_ = 0;
@@ -46,7 +51,10 @@ class h2_bucket {
 /// version: these limits are ours. Sans-IO: bytes and the time in, a verdict out.
 class h2_guard {
   public:
-    explicit h2_guard(const h2_limits& limits) noexcept;
+    enum class role : std::uint8_t { server, client };
+
+    /// `r`: ours. A server may end streams that its client has begun as often as it likes.
+    h2_guard(const h2_limits& limits, role r) noexcept;
 
     /// What was seen, and how many bytes of the input were looked at for it: all, unless a frame
     /// stands there that has to be judged before the next.
@@ -68,9 +76,14 @@ class h2_guard {
     [[nodiscard]] bool in_header_block() const noexcept { return in_block_ || head_size_ > 0; }
 
   private:
+    [[nodiscard]] std::size_t wanted() const noexcept;
     [[nodiscard]] const char* frame(std::uint64_t now_ms) noexcept;
+    [[nodiscard]] std::size_t length() const noexcept {
+        return std::size_t{head_[0]} << 16 | std::size_t{head_[1]} << 8 | head_[2];
+    }
     [[nodiscard]] std::uint32_t number_at(std::size_t at) const noexcept;
 
+    role role_;
     std::size_t max_continuations_;
     h2_bucket resets_;
     h2_bucket settings_;
@@ -78,9 +91,10 @@ class h2_guard {
     h2_bucket ignored_;
     h2_bucket empty_;
     h2_bucket window_updates_;
-    std::array<unsigned char, 14> head_{};  // with the payload of a PRIORITY frame
-    std::size_t head_size_ = 0;             // of the frame that is coming in
-    std::size_t payload_left_ = 0;          // of the same
+    // With the payload of a PRIORITY frame, or the length of the padding of DATA.
+    std::array<unsigned char, 14> head_{};
+    std::size_t head_size_ = 0;     // of the frame that is coming in
+    std::size_t payload_left_ = 0;  // of the same
     std::size_t continuations_ = 0;
     bool in_block_ = false;
     bool block_ends_ = false;  // with the frame that is coming in

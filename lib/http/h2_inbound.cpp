@@ -96,7 +96,8 @@ http::body h2_connection::open_body(h2_exchange& x) {
     const headers& fields =
         of_requests() ? x.head.request().headers() : x.head.response().headers();
     const bool known = !x.head_request && !x.is_connect;
-    return http::body(std::make_unique<source>(x, known ? fields.content_length() : std::nullopt));
+    if (known) x.announced = fields.content_length();
+    return http::body(std::make_unique<source>(x, x.announced));
 }
 
 void h2_connection::detach(h2_exchange& x) {

@@ -7,6 +7,7 @@
 #include <weft/http/detail/chars.hpp>
 #include <weft/http/detail/field_block.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -44,8 +45,11 @@ void h2_head_builder::begin(kind k, const h2_head_limits& limits) {
     limits_ = limits;
     kind_ = k;
     size_ = count_ = 0;
-    refusal_ = 0;
-    why_ = "";
+    // Trailers may come in one read with the head: what was to be said about that stays.
+    if (k != kind::trailers) {
+        refusal_ = 0;
+        why_ = "";
+    }
     switch (k) {
         case kind::request:
             request_ = head_access::request(fresh_block(block_kind::request));
@@ -70,13 +74,16 @@ void h2_head_builder::refuse(int status, const char* why) noexcept {
 h2_head_builder::verdict h2_head_builder::add(std::string_view name, std::string_view value) {
     size_ += name.size() + value.size() + 32;
     if (size_ > limits_.block) {
+        if (size_ / std::max<std::size_t>(limits_.bomb, 1) > limits_.block) return verdict::bomb;
+        if (kind_ == kind::trailers) return verdict::malformed;
         if (kind_ == kind::request && name == ":path" && value.size() > limits_.target)
             refuse(414, "the target is too long");
         refuse(431, "the header section is too large");
-        return size_ / limits_.bomb > limits_.block ? verdict::bomb : verdict::fine;
+        return verdict::fine;
     }
     if (!name.empty() && name[0] == ':') return pseudo(name, value);
     if (++count_ > limits_.fields) {
+        if (kind_ == kind::trailers) return verdict::malformed;
         refuse(431, "there are too many header fields");
         return verdict::fine;
     }

@@ -25,7 +25,7 @@ struct h2_head_limits {
 /// Puts a message's head, or its trailer fields, together from the fields that HPACK gives, one
 /// after the other. nghttp2 has checked that names and values are well-formed, pseudo-header fields
 /// come first and once, and none belongs to a connection (RFC 9113 8.2, 8.3). What is beyond a
-/// limit is counted and not kept.
+/// limit is counted and not kept; trailers beyond one are malformed.
 class h2_head_builder {
   public:
     enum class kind : std::uint8_t { request, response, trailers };

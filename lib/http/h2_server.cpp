@@ -96,9 +96,8 @@ void h2_server_connection::stop() {
     changed.wake();
 }
 
-void h2_server_connection::drain() {
-    auto self = std::static_pointer_cast<h2_server_connection>(shared_from_this());
-    asio::dispatch(get_executor(), [self] { self->begin_drain(); });
+void h2_server_connection::drain(std::shared_ptr<server_connection> self) {
+    asio::dispatch(get_executor(), [this, self = std::move(self)] { begin_drain(); });
 }
 
 awaitable<void> h2_server_connection::run() {
@@ -181,7 +180,10 @@ void h2_server_connection::begin_worker() {
     asio::co_spawn(executor(), work(w),
                    asio::bind_cancellation_slot(w.signal.slot(), [self, &w](std::exception_ptr) {
                        --self->at_work_;
+                       h2_exchange* const at = w.at;
                        std::erase_if(self->workers_, [&](const auto& p) { return p.get() == &w; });
+                       if (at) self->give_up(*at);
+                       self->start_workers();
                        self->changed.wake();
                    }));
 }
@@ -226,6 +228,7 @@ awaitable<void> h2_server_connection::work(worker& w) {
             next_ready_ = 0;
             idle_.push_back(&w);
             co_await w.idle.wait();
+            if (w.dismissed) co_return;
             continue;
         }
         h2_exchange& x = *ready_[next_ready_++];
@@ -289,6 +292,36 @@ void h2_server_connection::finish_exchange(h2_exchange& x) {
     if (x.sent) on_sent(x);
     release(x);
     flush_later();
+}
+
+/// The worker has ended in the middle of it: a report that throws, no memory for an answer.
+void h2_server_connection::give_up(h2_exchange& x) noexcept {
+    try {
+        reset(x, NGHTTP2_INTERNAL_ERROR);
+        finish_exchange(x);
+    } catch (...) {
+        abort();  // nor for this
+    }
+}
+
+/// Many slow requests at once need many workers, a kept connection one.
+void h2_server_connection::on_quiet() {
+    while (idle_.size() > 1) {
+        worker* const w = idle_.back();
+        idle_.pop_back();
+        w->dismissed = true;
+        w->idle.wake();
+    }
+}
+
+void h2_server_connection::on_too_large(h2_exchange&) {
+    try {
+        report_.broke_off(failure(failure_kind::invalid_input,
+                                  "the header section of a response is too large to be sent"),
+                          {});
+    } catch (...) {
+        abort();  // thrown by the application's report: there is no call to blame it on
+    }
 }
 
 void h2_server_connection::on_closed(h2_exchange& x) {

@@ -34,7 +34,7 @@ class h2_server_connection final : public h2_connection, public server_connectio
 
     /// Until the connection is closed. Called once. Never throws for what the peer did.
     awaitable<void> serve();
-    void drain() override;
+    void drain(std::shared_ptr<server_connection> self) override;
     [[nodiscard]] std::uint64_t idle_since() const noexcept override { return waits_since(); }
     [[nodiscard]] std::uint64_t coarse_now() const noexcept override {
         return context().deadlines().coarse_milliseconds();
@@ -53,6 +53,7 @@ class h2_server_connection final : public h2_connection, public server_connectio
         bool begun = false;      // only then may the signal be emitted
         bool handling = false;   // the application runs, or makes a content: it may be cancelled
         bool cancelled = false;  // the signal was emitted and not forgiven
+        bool dismissed = false;  // ends instead of waiting any longer
     };
 
     awaitable<void> run();
@@ -71,12 +72,15 @@ class h2_server_connection final : public h2_connection, public server_connectio
                         std::optional<std::uint64_t>& size);
     bool refuse(h2_exchange& x);
     void finish_exchange(h2_exchange& x);
+    void give_up(h2_exchange& x) noexcept;
     response answer_to(std::exception_ptr thrown, std::string_view call);
     void stop();
 
     void on_head(h2_exchange& x) override;
     void on_closed(h2_exchange& x) override;
     void on_sent(h2_exchange& x) override;
+    void on_too_large(h2_exchange& x) override;
+    void on_quiet() override;
     void on_body_released(h2_exchange&) override {}
     void on_over() override;
     void on_abuse(const char* why) override;

@@ -124,9 +124,9 @@ awaitable<void> h2_server_connection::tunnel(h2_exchange& x, response r, http::b
     auto end = std::make_shared<io::stream>(std::move(far));
     io::stream given = std::move(near);
     std::exception_ptr thrown;
+    event sent;  // outlives the body of the scope, which may throw
     try {
         co_await with_scope([&](task_scope& s) -> awaitable<void> {
-            event sent;
             s.spawn(tunnel_in(std::move(content), end));
             s.spawn([&]() -> awaitable<void> {
                 http::body out = tunnel_out(end);

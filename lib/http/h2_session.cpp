@@ -123,6 +123,7 @@ struct h2_session::calls {
                             break;
                         }
                         (void)x->head.finish();
+                        x->answered = true;
                         x->head_came =
                             me.role_ == role::server || x->head.response().status().code() >= 200;
                         x->ended = end;
@@ -148,7 +149,10 @@ struct h2_session::calls {
                     me.note(h2_event::kind::goaway);
                     break;
                 case NGHTTP2_PING:
-                    if (f->hd.flags & NGHTTP2_FLAG_ACK) me.note(h2_event::kind::pong);
+                    if (const std::uint8_t* const text = f->ping.opaque_data;
+                        (f->hd.flags & NGHTTP2_FLAG_ACK) &&
+                        std::equal(text, text + 8, opaque_of(text[7]).begin()))
+                        me.note(h2_event::kind::pong, nullptr, text[7]);
                     break;
                 default:
                     break;
@@ -214,6 +218,23 @@ struct h2_session::calls {
         });
     }
 
+    /// A head that is larger than a header block may be leaves its stream as it is: who waits for
+    /// it would do so for ever. (A request's is closed by nghttp2.)
+    static int frame_not_sent(nghttp2_session* s, const nghttp2_frame* f, int why,
+                              void* user) noexcept {
+        return guarded([&] {
+            if (f->hd.type != NGHTTP2_HEADERS || why != NGHTTP2_ERR_FRAME_SIZE_ERROR) return 0;
+            h2_stream* x = stream(s, f->hd.stream_id);
+            if (!x) return 0;
+            x->too_large = true;
+            if (f->headers.cat != NGHTTP2_HCAT_REQUEST)
+                check(
+                    nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, x->id, NGHTTP2_INTERNAL_ERROR));
+            self(user).note(h2_event::kind::too_large, x);
+            return 0;
+        });
+    }
+
     // Content that goes out: how much, and then where to.
 
     static ssize_t read(nghttp2_session* s, std::int32_t, std::uint8_t*, std::size_t length,
@@ -269,6 +290,7 @@ struct h2_session::calls {
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, data);
         nghttp2_session_callbacks_set_on_stream_close_callback(c, closed);
         nghttp2_session_callbacks_set_on_frame_send_callback(c, frame_sent);
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(c, frame_not_sent);
         nghttp2_session_callbacks_set_send_data_callback(c, send_data);
         return c;
     }
@@ -285,7 +307,7 @@ h2_session::h2_session(role r, const h2_options& options, const h2_head_limits& 
                   : std::min<std::uint64_t>(std::uint64_t{options.stream_window} *
                                                 std::max(options.max_concurrent_streams, 1u),
                                             NGHTTP2_MAX_WINDOW_SIZE)),
-      guard_(options.limits),
+      guard_(options.limits, r == role::server ? h2_guard::role::server : h2_guard::role::client),
       preface_left_(r == role::server ? preface.size() : 0) {
     nghttp2_option* option = nullptr;
     check(nghttp2_option_new(&option));

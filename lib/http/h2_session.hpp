@@ -12,6 +12,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,7 @@ struct h2_stream {
     http::headers trailers;        ///< to be sent behind it
     std::uint64_t sent_bytes = 0;  ///< of `out`
     std::uint32_t error = 0;       ///< how it was closed
+    bool answered = false;         ///< something came in answer to it, if only an interim head
     bool head_came = false;        ///< and its final one, on a client
     bool continued = false;        ///< 100 came
     bool ended = false;            ///< the peer has sent all of it
@@ -37,22 +39,25 @@ struct h2_stream {
     bool sent = false;       ///< we have sent all of it
     bool deferred = false;   ///< waits for more in `out`
     bool closed = true;      ///< HTTP/2 has done with it
+    bool too_large = false;  ///< its head, or its trailers, to be sent
 };
 
 /// Something that happened, to be looked at once the session has returned.
 struct h2_event {
     enum class kind : std::uint8_t {
-        head,      ///< a whole head: a request's, or a response's (also an interim one)
-        input,     ///< content, or the end of the message
-        taken,     ///< some of `out` has been sent
-        sent,      ///< all of the message has been sent
-        closed,    ///< the stream is over, see h2_stream::error
-        settings,  ///< of the peer
-        goaway,    ///< of the peer
-        pong
+        head,       ///< a whole head: a request's, or a response's (also an interim one)
+        input,      ///< content, or the end of the message
+        taken,      ///< some of `out` has been sent
+        sent,       ///< all of the message has been sent
+        too_large,  ///< a head or trailers of ours cannot be sent; the stream ends
+        closed,     ///< the stream is over, see h2_stream::error
+        settings,   ///< of the peer
+        goaway,     ///< of the peer
+        pong        ///< the answer to a ping() of ours
     };
     kind what;
     h2_stream* stream = nullptr;
+    std::uint8_t mark = 0;  ///< of a pong
 };
 
 /// HTTP/2 of one connection: nghttp2 behind a class without a socket, a clock or a coroutine. Bytes
@@ -113,7 +118,8 @@ class h2_session {
     // The connection
 
     void ping(std::uint8_t mark);
-    /// The first step of a drain: streams that are under way to us are still taken.
+    /// The first step of a drain: streams that are under way to us are still taken. Nothing on a
+    /// client: no stream is.
     void announce_end();
     /// The second one.
     void end_soon(std::uint32_t code = NGHTTP2_NO_ERROR);
@@ -128,7 +134,12 @@ class h2_session {
     void judge(const h2_guard::sighting& seen);
     static nghttp2_data_provider content_of(h2_stream& s) noexcept;
     void resume(h2_stream& s);
-    void note(h2_event::kind what, h2_stream* s = nullptr) { events.push_back({what, s}); }
+    void note(h2_event::kind what, h2_stream* s = nullptr, std::uint8_t mark = 0) {
+        events.push_back({what, s, mark});
+    }
+    static std::array<std::uint8_t, 8> opaque_of(std::uint8_t mark) noexcept {
+        return {'w', 'e', 'f', 't', 0, 0, 0, mark};
+    }
     void consume(const h2_stream& s, std::size_t n);
 
     owner& owner_;

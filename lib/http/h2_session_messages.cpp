@@ -3,7 +3,6 @@
 // What the driver asks of a session.
 #include "h2_session.hpp"
 
-#include <array>
 #include <new>
 #include <utility>
 
@@ -81,8 +80,7 @@ void h2_session::drop(h2_stream& s) {
 
 void h2_session::ping(std::uint8_t mark) {
     if (over_) return;
-    const std::array<std::uint8_t, 8> opaque{'w', 'e', 'f', 't', 0, 0, 0, mark};
-    check(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, opaque.data()));
+    check(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, opaque_of(mark).data()));
 }
 
 void h2_session::announce_end() {

@@ -7,14 +7,23 @@
 
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace weft::http::detail {
 
 namespace {
 
-/// Connections that are closed when others cannot come in, ten times a second.
-constexpr std::size_t relief = 64;
+/// Idle connections that are on their way out at a time while others cannot come in.
+constexpr std::size_t relief = 16;
+
+void relieve(const server& s) noexcept {
+    try {
+        s.close_idle(relief);
+    } catch (const std::bad_alloc&) {
+        // Memory is what has run out; a tenth of a second later this is asked for again.
+    }
+}
 
 void tell_stderr(const failure& f) { fmt::print(stderr, "weft: a request failed: {}\n", f.what()); }
 
@@ -66,7 +75,7 @@ net::detail::core_factory core_of(app_factory make, const serve_options& options
         any_service<io::stream, void> whole(made);
         if (tls) whole = any_service<io::stream, void>(secure_server{*tls, limits.observe, made});
         return net::detail::core_service{std::move(whole), [made] { made.drain(); },
-                                         [made] { made.close_idle(relief); }};
+                                         [made] { relieve(made); }};
     };
 }
 

@@ -19,22 +19,31 @@ struct server::state {
     const any_app app;
     const server_options options;
 
+    struct entry {
+        detail::server_connection* connection;  // alive for as long as it is listed
+        std::weak_ptr<detail::server_connection> owner;
+        bool told = false;  // by close_idle
+    };
+
     // Taken once when a connection comes and once when it goes, never on the way of a request.
     mutable std::mutex mutex;
-    std::unordered_map<std::uint64_t, std::weak_ptr<detail::server_connection>> connections;
+    std::unordered_map<std::uint64_t, entry> connections;
     std::uint64_t next = 0;
+    std::size_t told = 0;  // entries that are
     bool draining = false;
 
     template <class Connection>
     std::uint64_t enter(const std::shared_ptr<Connection>& connection) {
         const std::lock_guard lock(mutex);
-        connections.emplace(next, connection);
+        connections.emplace(next, entry{connection.get(), connection});
         if (draining) connection->answer_once();
         return next++;
     }
     void leave(std::uint64_t id) {
         const std::lock_guard lock(mutex);
-        connections.erase(id);
+        const auto at = connections.find(id);
+        if (at->second.told) --told;
+        connections.erase(at);
     }
 };
 
@@ -102,32 +111,51 @@ void server::drain() const {
     {
         const std::lock_guard lock(state_->mutex);
         state_->draining = true;
-        for (auto& [id, weak] : state_->connections)
-            if (auto connection = weak.lock()) alive.push_back(std::move(connection));
+        alive.reserve(state_->connections.size());
+        for (auto& [id, entry] : state_->connections) alive.push_back(entry.owner.lock());
     }
-    for (auto& connection : alive) connection->drain();
+    for (auto& connection : alive) {
+        auto& c = *connection;
+        c.drain(std::move(connection));
+    }
 }
 
 std::size_t server::close_idle(std::size_t most) const {
-    using idle = std::pair<std::uint64_t, std::shared_ptr<detail::server_connection>>;
-    std::vector<idle> found;
+    struct idle {
+        std::uint64_t since;
+        state::entry* entry;
+    };
+    constexpr auto longer = [](const idle& a, const idle& b) { return a.since < b.since; };
+    std::vector<std::shared_ptr<detail::server_connection>> chosen;
     {
         const std::lock_guard lock(state_->mutex);
-        for (auto& [id, weak] : state_->connections) {
-            auto connection = weak.lock();
-            if (!connection) continue;
-            const std::uint64_t since = connection->idle_since();
-            if (since != 0 && connection->coarse_now() >= since + idle_enough)
-                found.emplace_back(since, std::move(connection));
+        most -= std::min(most, state_->told);
+        std::vector<idle> found;  // a heap of the `most` that have waited longest
+        found.reserve(std::min(most, state_->connections.size()));
+        for (auto& [id, entry] : state_->connections) {
+            if (entry.told || most == 0) continue;
+            const std::uint64_t since = entry.connection->idle_since();
+            if (since == 0 || entry.connection->coarse_now() < since + idle_enough) continue;
+            if (found.size() == most) {
+                if (since >= found.front().since) continue;
+                std::ranges::pop_heap(found, longer);
+                found.pop_back();
+            }
+            found.push_back({since, &entry});
+            std::ranges::push_heap(found, longer);
         }
+        chosen.reserve(found.size());
+        for (auto& one : found) {
+            chosen.push_back(one.entry->owner.lock());
+            one.entry->told = true;
+        }
+        state_->told += chosen.size();
     }
-    const auto longer = [](const idle& a, const idle& b) { return a.first < b.first; };
-    if (found.size() > most) {
-        std::ranges::nth_element(found, found.begin() + static_cast<std::ptrdiff_t>(most), longer);
-        found.resize(most);
+    for (auto& connection : chosen) {
+        auto& c = *connection;
+        c.drain(std::move(connection));
     }
-    for (auto& [since, connection] : found) connection->drain();
-    return found.size();
+    return chosen.size();
 }
 
 std::size_t server::connections() const noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 namespace weft::http::detail {
 
@@ -13,10 +14,11 @@ class server_connection {
     server_connection& operator=(const server_connection&) = delete;
     virtual ~server_connection() = default;
 
-    /// Ends after what it is at. From any thread.
-    virtual void drain() = 0;
-    /// Since when it waits for a request, in milliseconds of its context's coarse clock; 0: it is at
-    /// one. From any thread.
+    /// Ends after what it is at. From any thread: `self`, which may be the last reference, goes to
+    /// the connection's executor, because that is where a connection must die.
+    virtual void drain(std::shared_ptr<server_connection> self) = 0;
+    /// Since when it waits for a request, in milliseconds of its context's coarse clock; 0: it is
+    /// at one. From any thread.
     [[nodiscard]] virtual std::uint64_t idle_since() const noexcept = 0;
     /// That clock, now.
     [[nodiscard]] virtual std::uint64_t coarse_now() const noexcept = 0;

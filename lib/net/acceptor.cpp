@@ -19,6 +19,7 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <tuple>
@@ -36,8 +37,14 @@ namespace {
 /// How long accepting pauses when the system has no descriptor or memory for us, unless one of our
 /// connections closes.
 constexpr std::chrono::milliseconds pause{100};
-/// Connections taken in one go before other work of the executor has its turn.
-constexpr unsigned burst = 16;
+/// Connections taken in one go before other work of the executor has its turn: `most`, halved down
+/// to `least` as long as such a turn takes longer than `turn`. What makes it long is often the
+/// connections themselves: who has just come asks for much at once.
+struct burst {
+    static constexpr unsigned least = 1;
+    static constexpr unsigned most = 16;
+    static constexpr std::chrono::milliseconds turn{1};
+};
 
 /// Errors of accept that belong to the connection that was lost, not to us (accept(2), "Error
 /// handling").
@@ -80,7 +87,7 @@ struct acceptor::backoff : deadlines::entry {
                 [](entry& e) noexcept {
                     acceptor& owner = static_cast<backoff&>(e).owner;
                     owner.paused_ = false;
-                    owner.relieved_ = false;
+                    owner.resting_ = false;
                     owner.go_on();
                 }),
           owner(a) {}
@@ -111,13 +118,17 @@ acceptor::~acceptor() { remove(); }
 
 io::stream acceptor::take_now() {
     io::stream s;
-    if (!waiters_.empty() || paused_ || full() || !ready(input) || ++in_a_row_ > burst) return s;
+    if (!waiters_.empty() || paused_ || full() || !ready(input) || ++in_a_row_ > burst_) return s;
     error_code ec;
     take(s, ec);  // whatever it was but a stream comes again on the slow way
     return s;
 }
 
 void acceptor::start(handler h) {
+    const auto now = info_.clock().now();
+    const bool long_turn = in_a_row_ > burst_ && now - turn_began_ > burst::turn;
+    burst_ = long_turn ? std::max(burst_ / 2, burst::least) : std::min(burst_ * 2, burst::most);
+    turn_began_ = now;
     in_a_row_ = 0;
     const std::uint64_t id = ++ids_;
     auto slot = asio::get_associated_cancellation_slot(h);
@@ -177,7 +188,10 @@ void acceptor::released() noexcept {
     });
 }
 
-void acceptor::on_ready(bool, bool) { go_on(); }
+void acceptor::on_ready(bool, bool) {
+    turn_began_ = info_.clock().now();
+    go_on();
+}
 
 void acceptor::on_shutdown() noexcept { on_context_shutdown(); }
 
@@ -200,7 +214,11 @@ void acceptor::go_on() {
         // First say that we wait for a place, then look: a release in between is not missed.
         wants_release_.store(max_connections_ > 0, std::memory_order_release);
         if (full()) {
-            if (!relieve_) return;
+            if (closing_ && !somebody_waits()) {
+                close();
+                continue;
+            }
+            if (!relieve_ || closing_) return;
             if (somebody_waits()) return rest();
             exhausted(input);
             if (!waiting(input)) wait(input);
@@ -236,12 +254,14 @@ bool acceptor::somebody_waits() const noexcept {
 }
 
 /// No descriptors, no memory, or no place: wait for one of our connections to close, or a while.
+/// However many close meanwhile, the while ends when it was to end: then relief is asked for again.
 void acceptor::rest() {
     paused_ = true;
-    if (relieve_ && !std::exchange(relieved_, true)) relieve_();
     wants_release_.store(true, std::memory_order_release);
+    if (std::exchange(resting_, true)) return;
     if (!backoff_) backoff_ = std::make_unique<backoff>(*this);
     backoff_->arm_after(pause);
+    if (relieve_ && !closing_) relieve_();  // may end connections here and now: last
 }
 
 acceptor::accepted acceptor::take(io::stream& s, error_code& ec) {
@@ -281,7 +301,8 @@ acceptor::accepted acceptor::admit(int number, const endpoint& peer, io::stream&
         } else {
             const endpoint& local = local_.ip();
             s = make_stream(std::move(executor), socket.release(), peer,
-                            local.address().is_unspecified() ? nullptr : &local, std::move(place));
+                            local.address().is_unspecified() ? nullptr : &local, std::move(place),
+                            shared_->begins_small);
         }
     } catch (...) {
         return accepted::exhausted;  // memory, or a limit of epoll: the socket is closed

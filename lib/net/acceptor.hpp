@@ -103,10 +103,12 @@ class acceptor final : public std::enable_shared_from_this<acceptor>,
     std::atomic<std::size_t> live_{0};
     std::atomic<bool> wants_release_{false};
     unsigned in_a_row_ = 0;
-    bool paused_ = false;    // out of descriptors or memory
-    bool relieved_ = false;  // relieve_ was called, less than a pause ago
-    bool closing_ = false;   // drain, then close
-    bool probe_ = false;     // try even though no event said so
+    unsigned burst_ = 16;  // that many in a row
+    clock::time_point turn_began_{};
+    bool paused_ = false;   // out of descriptors or memory
+    bool resting_ = false;  // backoff_ is armed; relieve_ was called when it was
+    bool closing_ = false;  // drain, then close
+    bool probe_ = false;    // try even though no event said so
 };
 
 }  // namespace weft::net::detail

@@ -82,6 +82,7 @@ void listen_socket::open(const any_endpoint& address, const listen_options& opti
     if (!address.is_unix()) {
         socket_ = listen_on_tcp(address.ip(), options);
         local_ = detail::own_name(socket_.get());
+        shared_->begins_small = !options.socket.notsent_lowat;
         return;
     }
     socket_ = file_descriptor(::socket(AF_UNIX, stream_type, 0));
@@ -122,6 +123,7 @@ void listen_socket::adopt(file_descriptor socket, const listen_options& options)
     socket_ = std::move(socket);
     shared_ = std::make_shared<detail::listening>();
     if (local_.is_unix()) shared_->for_each = for_each(options);
+    shared_->begins_small = !local_.is_unix() && !options.socket.notsent_lowat;
 }
 
 listen_socket listen_socket::duplicate() const {

@@ -116,11 +116,6 @@ void set_keepalive(const setter& set, const keepalive_options& k) {
     set.number("keepalive count", IPPROTO_TCP, TCP_KEEPCNT, k.count);
 }
 
-/// How much a served connection may give the system beyond what is under way to its peer. Without a
-/// bound the send buffer grows to megabytes, and a peer that takes nothing costs as much, and as
-/// much work: what is under way is not bounded by it, so a fast peer is served as fast.
-constexpr int served_notsent_lowat = 128 * 1024;
-
 void set_of_tcp(const setter& set, const socket_options& o, socket_role role) {
     if (set.is_tcp()) set.flag("nodelay", IPPROTO_TCP, TCP_NODELAY, o.nodelay);
     if (o.keepalive) set_keepalive(set, *o.keepalive);
@@ -144,7 +139,7 @@ void set_of_tcp(const setter& set, const socket_options& o, socket_role role) {
                    static_cast<long long>(*o.notsent_lowat));
     } else if (set.is_tcp() && role == socket_role::listener) {
         // Linux hands it down to the connections that are accepted.
-        set.number("notsent_lowat", IPPROTO_TCP, TCP_NOTSENT_LOWAT, served_notsent_lowat);
+        set.number("notsent_lowat", IPPROTO_TCP, TCP_NOTSENT_LOWAT, served_notsent_lowat::at_first);
     }
     if (o.fastopen) {
         const std::string shown = std::to_string(*o.fastopen);

@@ -34,9 +34,11 @@ endpoint plain(const endpoint& e) {
 }  // namespace
 
 io::stream make_stream(boost::asio::any_io_executor executor, int socket, const endpoint& peer,
-                       const endpoint* local, std::shared_ptr<connection_permit> permit) {
+                       const endpoint* local, std::shared_ptr<connection_permit> permit,
+                       bool begins_small) {
     auto* made = new socket_stream(std::move(executor), socket);
     io::stream s(made);
+    if (begins_small) made->begin_small();
     s.extensions().insert(peer_endpoint{plain(peer)});
     if (local) {
         s.extensions().insert(local_endpoint{*local});

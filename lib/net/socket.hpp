@@ -12,9 +12,10 @@
 namespace weft::net::detail {
 
 /// A stream over a connected socket, which it takes over, with its facts. `local` null: asked from
-/// the system.
+/// the system. `begins_small`: see socket_stream::begin_small.
 io::stream make_stream(boost::asio::any_io_executor executor, int socket, const endpoint& peer,
-                       const endpoint* local, std::shared_ptr<connection_permit> permit);
+                       const endpoint* local, std::shared_ptr<connection_permit> permit,
+                       bool begins_small = false);
 
 /// The same for a Unix socket. `local`: of an accepted connection; null: not asked.
 io::stream make_unix_stream(boost::asio::any_io_executor executor, int socket,

@@ -46,6 +46,8 @@ struct listening {
     std::optional<socket_file> file;
     /// Of a Unix socket, whose connections do not get them from the listener.
     std::optional<socket_options> for_each = {};
+    /// Of a TCP socket: what waits to be sent is bounded as served_notsent_lowat says.
+    bool begins_small = false;
 };
 
 }  // namespace weft::net::detail

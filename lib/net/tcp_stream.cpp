@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "tcp_stream.hpp"
 
+#include "set_options.hpp"
 #include "system_calls.hpp"
 
 #include <boost/asio/error.hpp>
@@ -8,8 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <utility>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -24,11 +28,13 @@ namespace {
 /// The buffers as the system wants them.
 template <class Buffers>
 struct vectors {
-    explicit vectors(Buffers buffers) noexcept {
+    explicit vectors(Buffers buffers, std::size_t most = SIZE_MAX) noexcept {
         for (const auto& b : buffers) {
+            if (total == most) break;
+            const std::size_t size = std::min(b.size(), most - total);
             items[count].iov_base = const_cast<void*>(static_cast<const void*>(b.data()));
-            items[count++].iov_len = b.size();
-            total += b.size();
+            items[count++].iov_len = size;
+            total += size;
         }
         message.msg_iov = items.data();
         message.msg_iovlen = count;
@@ -43,6 +49,9 @@ struct vectors {
 };
 
 error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
+
+/// Pieces of what a connection that begins small sends first.
+constexpr std::size_t first_piece = 16 * 1024;
 
 bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK; }
 
@@ -105,18 +114,21 @@ std::size_t socket_stream::try_write(io::const_buffers buffers, error_code& ec) 
         ec = asio::error::broken_pipe;
         return 0;
     }
+    const std::size_t most = first_left_ > 0 ? first_piece : SIZE_MAX;
     for (;;) {
         ssize_t n = 0;
         std::size_t wanted = 0;
         if (buffers.size() == 1) {
-            wanted = buffers[0].size();
+            wanted = std::min(buffers[0].size(), most);
             n = detail::send(fd(), buffers[0].data(), wanted, MSG_DONTWAIT | MSG_NOSIGNAL);
         } else {
-            vectors v(buffers);
+            vectors v(buffers, most);
             wanted = v.total;
             n = ::sendmsg(fd(), &v.message, MSG_DONTWAIT | MSG_NOSIGNAL);
         }
         if (n >= 0) {
+            if (first_left_ > 0)
+                first_left_ -= std::min(first_left_, static_cast<std::uint32_t>(n));
             if (static_cast<std::size_t>(n) < wanted) exhausted(output);
             return static_cast<std::size_t>(n);
         }
@@ -162,6 +174,7 @@ void socket_stream::on_ready(bool input_over, bool output_over) {
     operation* reader = nullptr;
     operation* writer = nullptr;
     if (output_over && writer_) {
+        if (begins_small_) raise_bound();
         write_bytes = try_write(from_, write_code);
         if (write_code == asio::error::would_block)
             wait(output);
@@ -187,6 +200,14 @@ void socket_stream::on_ready(bool input_over, bool output_over) {
         if (direct) return reader->deliver(read_code, read_bytes);
         post(*reader, read_code, read_bytes);
     }
+}
+
+void socket_stream::raise_bound() noexcept {
+    begins_small_ = false;
+    first_left_ = 0;
+    const int bytes = served_notsent_lowat::later;
+    // Without it (a system that has no such option) this connection is a little slower.
+    (void)::setsockopt(fd(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
 void socket_stream::cancel_read() noexcept {

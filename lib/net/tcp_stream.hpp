@@ -6,6 +6,7 @@
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/deadlines.hpp>
 
+#include <cstdint>
 #include <memory>
 
 namespace weft::net::detail {
@@ -23,6 +24,13 @@ class socket_stream final : public io::stream_impl, private descriptor {
     socket_stream(boost::asio::any_io_executor executor, int socket);
 
     const weft::extensions& extensions() const noexcept override { return extensions_; }
+    /// Of a served TCP connection that has its listener's served_notsent_lowat::at_first: sends the
+    /// first 64 KiB in pieces of 16, so that the system can say when it has enough; the bound is
+    /// raised when the peer has made room for the first time.
+    void begin_small() noexcept {
+        first_left_ = 64 * 1024;
+        begins_small_ = true;
+    }
     void hold(std::shared_ptr<connection_permit> permit) noexcept { permit_ = std::move(permit); }
 
   private:
@@ -46,13 +54,16 @@ class socket_stream final : public io::stream_impl, private descriptor {
 
     void end_pending() noexcept;
     void finish_sending() noexcept;
+    void raise_bound() noexcept;
 
     io::operation* reader_ = nullptr;
     io::mutable_buffers into_;
     io::operation* writer_ = nullptr;
     io::const_buffers from_;
-    bool reset_ = false;     // the peer reset: the kernel says so once, we say so always
-    bool finished_ = false;  // we sent end of file
+    std::uint32_t first_left_ = 0;  // bytes that are sent in small pieces
+    bool begins_small_ = false;     // has the first bound yet
+    bool reset_ = false;            // the peer reset: the kernel says so once, we say so always
+    bool finished_ = false;         // we sent end of file
     live_token counted_;
     std::shared_ptr<connection_permit> permit_;
     weft::extensions extensions_{context().deadlines().ticks()};

@@ -333,7 +333,9 @@ deadlines::entry::entry(asio::any_io_executor executor, callback on_fire)
       on_fire_(on_fire),
       executor_(std::move(executor)) {}
 
-deadlines::entry::~entry() {
+deadlines::entry::~entry() { retire(); }
+
+void deadlines::entry::retire() noexcept {
     if (state_of(word_.load(std::memory_order_acquire)) != idle) wheel_.forget(*this);
 }
 

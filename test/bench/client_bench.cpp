@@ -22,8 +22,8 @@ awaitable<http::response> hello(http::request) {
     co_return http::bytes(weft::bytes::literal("Hello, World!"), "text/plain");
 }
 
-awaitable<void> one(const http::client& client, const std::string& url, benchmark::State& state) {
-    http::response answer = co_await client.get(url).send();
+awaitable<void> one(const http::client& client, std::string url, benchmark::State& state) {
+    http::response answer = co_await client.get(std::move(url)).send();
     const weft::bytes content = co_await answer.body().read_all();
     if (content.size() != 13) state.SkipWithError("not the content");
 }

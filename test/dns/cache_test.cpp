@@ -2,6 +2,7 @@
 #include "resolvers.hpp"
 #include <weft/dns/cache.hpp>
 #include <weft/dns/default_resolver.hpp>
+#include <weft/dns/special_names.hpp>
 #include <weft/runtime/run.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -29,7 +30,7 @@ TEST_CASE("an answer is kept for its time to live, and says what is left of it")
         CHECK(first.from == net::answer_source::server);
         CHECK(first.ttl == 60s);
         co_await sleep_for(20s);
-        dns::answer second = co_await cached.serve(net::resolve_request("SHOP.test."));
+        dns::answer second = co_await cached.serve(net::resolve_request("SHOP.test"));
         CHECK(second.from == net::answer_source::cache);
         CHECK(second.ttl == 40s);
         CHECK(second.addresses == first.addresses);
@@ -101,6 +102,27 @@ TEST_CASE("families are asked for and kept apart") {
             co_await cached.serve(net::resolve_request("a.test", f));
         CHECK(names.asked() == 3);
         kept.forget("A.test");
+        CHECK(kept.stats().entries == 0);
+    });
+}
+
+TEST_CASE("a name with the root's dot is another question than one without") {
+    testing::run([]() -> awaitable<void> {
+        auto asked = std::make_shared<std::vector<std::string>>();
+        dns::resolver names = [asked](net::resolve_request what) -> awaitable<dns::answer> {
+            asked->push_back(what.name);
+            dns::answer a;
+            a.ttl = 60s;
+            a.addresses.push_back(asio::ip::make_address("192.0.2.1"));
+            co_return a;
+        };
+        dns::cache kept;
+        auto cached = dns::special_names() >> kept >> names;
+        // The one may be completed from a search list, the other is not.
+        for (const char* name : {"Api.Test", "api.test.", "api.test", "API.test."})
+            co_await ask(cached, name);
+        CHECK(*asked == std::vector<std::string>{"api.test", "api.test."});
+        kept.forget("api.test.");
         CHECK(kept.stats().entries == 0);
     });
 }
@@ -304,6 +326,90 @@ TEST_CASE("the least recently used name makes room") {
     });
 }
 
+TEST_CASE("what was asked before a cache was cleared is told to who asked, and not kept") {
+    testing::run([]() -> awaitable<void> {
+        for (const bool all : {true, false}) {
+            scripted names;
+            names.plan = {{.ttl = 60s, .takes = 1s},
+                          {.ttl = 60s, .takes = 1s, .address = "192.0.2.2"}};
+            dns::cache kept;
+            auto cached = kept >> names;
+            auto early = [&]() -> awaitable<void> {
+                dns::answer found = co_await ask(cached, "a.test");
+                CHECK(text_of(found) == "192.0.2.1");
+            };
+            auto late = [&]() -> awaitable<void> {
+                co_await sleep_for(500ms);
+                if (all)
+                    kept.clear();
+                else
+                    kept.forget("a.test");
+                dns::answer found = co_await ask(cached, "a.test");
+                CHECK(text_of(found) == "192.0.2.2");
+            };
+            co_await when_all(early(), late());
+            dns::answer found = co_await ask(cached, "a.test");
+            CHECK(text_of(found) == "192.0.2.2");
+            CHECK(found.from == net::answer_source::cache);
+            CHECK(names.asked() == 2);
+            CHECK(kept.stats().asking == 0);
+        }
+    });
+}
+
+TEST_CASE("a question in the background is over when the cache is cleared") {
+    testing::run([]() -> awaitable<void> {
+        scripted names;
+        names.plan = {{.ttl = 1s}, {.ttl = 60s, .takes = 1h, .address = "192.0.2.2"}};
+        dns::cache kept;
+        auto cached = kept >> names;
+        co_await ask(cached, "a.test");
+        co_await sleep_for(2s);
+        co_await ask(cached, "a.test");
+        co_await sleep_for(1ms);
+        CHECK(names.asked() == 2);
+        kept.clear();
+        co_await sleep_for(1ms);
+        CHECK(names.cancelled() == 1);
+        CHECK(kept.stats().entries == 0);
+    });
+}
+
+TEST_CASE("a question in the background that is not answered is given up") {
+    testing::run([]() -> awaitable<void> {
+        scripted names;
+        names.plan = {{.ttl = 1s}, {.ttl = 60s, .takes = 1h}};
+        dns::cache kept;
+        auto cached = kept >> names;
+        co_await ask(cached, "a.test");
+        co_await sleep_for(2s);
+        co_await ask(cached, "a.test");
+        co_await sleep_for(5s + 10ms);
+        CHECK(names.cancelled() == 1);
+        dns::answer still = co_await ask(cached, "a.test");
+        CHECK(still.from == net::answer_source::stale_cache);
+    });
+}
+
+TEST_CASE("of an answer without end so many addresses are kept as anybody could try") {
+    testing::run([]() -> awaitable<void> {
+        dns::resolver many = [](net::resolve_request) -> awaitable<dns::answer> {
+            dns::answer a;
+            a.ttl = 60s;
+            for (unsigned i = 0; i < 4000; ++i)
+                a.addresses.emplace_back(asio::ip::address_v4(0x0a000000 + i));
+            co_return a;
+        };
+        dns::cache kept;
+        auto cached = kept >> many;
+        for (int i = 0; i < 2; ++i) {
+            dns::answer found = co_await ask(cached, "a.test");
+            CHECK(found.addresses.size() == 64);
+            CHECK(found.addresses[63].to_string() == "10.0.0.63");
+        }
+    });
+}
+
 TEST_CASE("a cache that goes while it asks in the background leaves nothing behind") {
     testing::run([]() -> awaitable<void> {
         scripted names;
@@ -341,6 +447,37 @@ TEST_CASE(
     CHECK(second.get().addresses.size() == 1);
     CHECK(asked->load() == 2);
     other.join();
+}
+
+TEST_CASE("a question on a context that has stopped holds nobody up on another one") {
+    testing::run([]() -> awaitable<void> {
+        auto asked = std::make_shared<int>(0);
+        dns::resolver first_never = [asked](net::resolve_request) -> awaitable<dns::answer> {
+            if (++*asked == 1) co_await sleep_for(1h);
+            dns::answer a;
+            a.addresses.push_back(asio::ip::make_address("192.0.2.1"));
+            co_return a;
+        };
+        dns::resolver cached = dns::cache() >> first_never;
+        asio::io_context other(1);
+        asio::co_spawn(other, ask(cached, "a.test"), [](std::exception_ptr, dns::answer) {});
+        while (*asked == 0) other.poll_one();
+        // Nobody runs `other` any more.
+        const auto begun = co_await now();
+        auto both = co_await when_all(ask(cached, "a.test"), ask(cached, "a.test"));
+        CHECK(std::get<0>(both).addresses.size() == 1);
+        CHECK(*asked == 2);
+        CHECK(co_await now() - begun < 21s);
+        net::resolve_request hurried("b.test");
+        *asked = 0;
+        asio::co_spawn(other, ask(cached, "b.test"), [](std::exception_ptr, dns::answer) {});
+        while (*asked == 0) other.poll_one();
+        hurried.extensions().insert(deadline{co_await now() + 1s});
+        auto r = co_await attempt(cached.serve(std::move(hurried)));
+        REQUIRE(!r);
+        CHECK(r.error().kind() == failure_kind::timeout);
+        CHECK(*asked == 1);
+    });
 }
 
 TEST_CASE("many cores share one cache") {

@@ -10,6 +10,12 @@
 
 #include <future>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 using namespace resolvers;
 using family = net::address_family;
 
@@ -149,6 +155,30 @@ TEST_CASE("c-ares: cancelling returns at once and closes its sockets") {
     });
 }
 
+TEST_CASE("c-ares: so many questions at once and no more") {
+    if (!dns::has_cares()) return;
+    testing::run_real([]() -> awaitable<void> {
+        name_server server(co_await asio::this_coro::executor);
+        server.names["silent.test"] = {.silent = true};
+        server.names["a.test"] = {.addresses = {"192.0.2.1"}};
+        dns::cares_options o = only(server.endpoint());
+        o.questions = 2;
+        const dns::cares_resolver names(o);
+        auto body = [&](task_scope& s) -> awaitable<void> {
+            s.spawn(server.serve_udp());
+            auto three = co_await when_all(attempt(ask(names, "silent.test", family::v4)),
+                                           attempt(ask(names, "silent.test", family::v4)),
+                                           attempt(ask(names, "a.test", family::v4)));
+            CHECK(std::get<0>(three).error().kind() == failure_kind::timeout);
+            CHECK(std::get<1>(three).error().kind() == failure_kind::timeout);
+            CHECK(std::get<2>(three).error().kind() == failure_kind::exhausted);
+            dns::answer found = co_await ask(names, "a.test", family::v4);
+            CHECK(found.addresses.size() == 1);
+        };
+        co_await with_scope(body);
+    });
+}
+
 TEST_CASE("c-ares: a server that is not there is unavailable") {
     if (!dns::has_cares()) return;
     testing::run_real([]() -> awaitable<void> {
@@ -193,6 +223,40 @@ TEST_CASE("c-ares: a context that ends with its question open destroys it") {
         ctx.poll();
     }
     CHECK(alive.use_count() == 1);
+}
+
+TEST_CASE("c-ares: a socket that the event loop cannot take is a failure, and c-ares stays whole") {
+    if (!dns::has_cares()) return;
+    int one_left = 0;
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const int silent = ::socket(AF_INET, SOCK_DGRAM, 0);
+    REQUIRE(silent >= 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::bind(silent, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
+    socklen_t size = sizeof at;
+    REQUIRE(::getsockname(silent, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+    // Room for c-ares' socket, and none for the epoll descriptor that Asio makes for its first one.
+    one_left = ::dup(silent);
+    ::close(one_left);
+    auto body = [&]() -> awaitable<void> {
+        const dns::cares_resolver names(
+            only(net::endpoint(asio::ip::address_v4::loopback(), ntohs(at.sin_port))));
+        rlimit tight = before;
+        tight.rlim_cur = static_cast<rlim_t>(one_left) + 1;
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &tight) == 0);
+        auto r = co_await attempt(ask(names, "a.test", family::v4));
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+        REQUIRE(!r);
+        CAPTURE(r.error().what());
+        CHECK(r.error().code() == asio::error::no_descriptors);
+        CHECK(r.error().context("host") == "a.test");
+        CHECK(r.error().delivered() == delivery::not_sent);
+    };
+    testing::run(body);
+    ::close(silent);
 }
 
 TEST_CASE("c-ares: one resolver on several threads") {

@@ -53,6 +53,8 @@ TEST_CASE("special names are answered without asking anybody") {
                  row{".a", family::any, "invalid_input"},
                  row{"a b", family::any, "invalid_input"},
                  row{std::string("a\0b", 3), family::any, "invalid_input"},
+                 row{std::string("127.0.0.1\0.evil.test", 20), family::any, "invalid_input"},
+                 row{std::string("::1\0", 4), family::any, "invalid_input"},
                  row{"a/b", family::any, "invalid_input"},
                  row{"[::1]", family::any, "invalid_input"},
                  row{"127.1", family::any, "invalid_input"},

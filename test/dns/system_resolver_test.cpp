@@ -159,6 +159,71 @@ TEST_CASE("while all threads hang, look-ups fail in their time, and then at once
     });
 }
 
+TEST_CASE("a name that hangs holds one thread, however often it is asked for") {
+    gate g;
+    const dns::system_resolver names({.threads = 2, .timeout = 20ms, .look_up = g.look_up()});
+    testing::run_real([&]() -> awaitable<void> {
+        for (int i = 0; i < 3; ++i) {
+            auto r = co_await attempt(ask(names, i == 1 ? "SLOW.test" : "slow.test"));
+            REQUIRE(!r);
+            CHECK(r.error().kind() == failure_kind::timeout);
+            CHECK(std::string(r.error().message()).find("does not answer") != std::string::npos);
+        }
+        CHECK(names.busy() == 1);
+        CHECK(names.queued() == 0);
+        CHECK(g.names() == std::vector<std::string>{"slow.test"});
+    });
+    g.open();
+    g.await_returned(1);
+}
+
+TEST_CASE("who asks for what a thread looks up already gets the same answer") {
+    testing::run_real([]() -> awaitable<void> {
+        gate g;
+        const dns::system_resolver names({.threads = 4, .look_up = g.look_up()});
+        std::vector<awaitable<result<dns::answer>>> all;
+        for (int i = 0; i < 10; ++i)
+            all.push_back(attempt(ask(names, i < 5 ? "a.test" : "gone.test")));
+        all.push_back(attempt(with_deadline(1ms, ask(names, "a.test"))));
+        auto opens = [&]() -> awaitable<void> {
+            g.await_inside(2);
+            co_await sleep_for(5ms);
+            CHECK(names.busy() == 2);
+            CHECK(names.queued() == 0);
+            g.open();
+        };
+        auto both = co_await when_all(when_all(std::move(all)), opens());
+        auto& found = std::get<0>(both);
+        for (std::size_t i = 0; i < 5; ++i) CHECK(text_of(found[i].value()) == "192.0.2.1");
+        for (std::size_t i = 5; i < 10; ++i) CHECK(dns::is_missing(found[i].error()));
+        CHECK(found[10].error().kind() == failure_kind::timeout);
+        CHECK(g.names().size() == 2);
+    });
+}
+
+TEST_CASE("families of one name are two look-ups") {
+    testing::run_real([]() -> awaitable<void> {
+        gate g;
+        g.open();
+        const dns::system_resolver names({.look_up = g.look_up()});
+        co_await when_all(ask(names, "a.test", net::address_family::v4),
+                          ask(names, "a.test", net::address_family::v6));
+        CHECK(g.names().size() == 2);
+    });
+}
+
+TEST_CASE("a name with a NUL in it is no name, and no address") {
+    testing::run_real([]() -> awaitable<void> {
+        gate g;
+        g.open();
+        const dns::system_resolver names({.look_up = g.look_up()});
+        auto r = co_await attempt(ask(names, std::string("127.0.0.1\0.evil.test", 20)));
+        REQUIRE(!r);
+        CHECK(r.error().kind() == failure_kind::invalid_input);
+        CHECK(g.names().empty());
+    });
+}
+
 TEST_CASE("cancelling returns at once, and the thread that hangs finds nobody to tell") {
     gate g;
     {

@@ -122,6 +122,9 @@ TEST_CASE("HTTP/2: floods end the connection, and nobody else's") {
     check_cut_off({"unknown frames", "", [](std::uint32_t) { return frame(0x42, 0, 0, ""); }});
     check_cut_off({"empty DATA", headers(1, post, END_HEADERS),
                    [](std::uint32_t) { return data(1, "", NONE); }});
+    check_cut_off({"DATA of padding", headers(1, post, END_HEADERS), [](std::uint32_t) {
+                       return frame(DATA, PADDED, 1, std::string("\x05\0\0\0\0\0", 6));
+                   }});
     check_cut_off({"CONTINUATION", frame(HEADERS, END_STREAM, 1, block(get)), [](std::uint32_t) {
                        return frame(CONTINUATION, NONE, 1, block({{"x", "y"}}));
                    }});

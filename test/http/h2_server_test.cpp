@@ -4,6 +4,8 @@
 #include "h2_peer.hpp"
 #include <weft/runtime/event.hpp>
 
+#include <algorithm>
+
 using namespace h2;
 
 namespace {
@@ -72,8 +74,13 @@ TEST_CASE("a drain takes what crossed it, and nothing after that") {
         const seen* first = p.find(GOAWAY, 0);
         REQUIRE(first);
         CHECK(number_at(first->payload, 0) == 0x7fffffff);
+        // An answer that nobody asked for says nothing.
+        (void)co_await p.say(ping("12345678", ACK));
         // Sent before it was read; the answer to the ping comes behind it.
         (void)co_await p.say(headers(3));
+        co_await p.listen();
+        CHECK(std::count_if(p.got.begin(), p.got.end(),
+                            [](const seen& f) { return f.type == GOAWAY; }) == 1);
         const seen* asked = p.find(PING, 0);
         REQUIRE(asked);
         const std::string opaque = asked->payload;
@@ -88,6 +95,31 @@ TEST_CASE("a drain takes what crossed it, and nothing after that") {
         CHECK(p.content(3) == "/");
         CHECK(p.ended());
         p.wire.stream.close();
+    });
+}
+
+TEST_CASE("relief counts who was told to go and has not gone yet") {
+    with_h2_server(hello_app, {}, [&](frame_peer& p, http::server& server) -> awaitable<void> {
+        (void)co_await p.say(greeting());
+        co_await p.listen();
+        auto [near, far] = io::duplex(co_await asio::this_coro::executor);
+        peer other(std::move(near));
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            s.spawn(server.serve(std::move(far)));
+            co_await sleep_for(2s);
+            CHECK(server.close_idle(1) == 1);
+            CHECK(server.close_idle(1) == 0);  // that one waits for the answer to its ping
+            co_await p.listen();
+            const seen* asked = p.find(PING, 0);
+            REQUIRE(asked);
+            (void)co_await p.say(ping(std::string(asked->payload), ACK));
+            co_await p.listen();
+            CHECK(p.ended());
+            p.wire.stream.close();
+            while (server.connections() > 1) co_await sleep_for(100ms);
+            CHECK(server.close_idle(1) == 1);
+            CHECK((co_await other.rest()).empty());
+        });
     });
 }
 

@@ -242,6 +242,30 @@ TEST_CASE("at the limit who keeps connections hears that another one waits, and 
     });
 }
 
+TEST_CASE("who keeps connections is asked again while others wait, whatever ends meanwhile") {
+    testing::run_real([]() -> awaitable<void> {
+        auto ex = co_await asio::this_coro::executor;
+        net::tcp::listener listener(ex, "127.0.0.1:0", {.max_connections = 1});
+        int asked = 0;
+        listener.on_exhausted([&] { ++asked; });
+        std::vector<io::stream> clients;
+        for (int i = 0; i < 40; ++i) clients.push_back(co_await dial(listener));
+        io::stream kept = co_await listener.accept();
+        // One leaves each 20 ms, and another takes its place.
+        while (asked < 3 && listener.live() == 1) {
+            co_await with_scope([&](task_scope& s) -> awaitable<void> {
+                s.spawn([](net::tcp::listener& l, io::stream& out) -> awaitable<void> {
+                    out = co_await l.accept();
+                }(listener, kept));
+                co_await sleep_for(20ms);
+                kept.abort();
+            });
+            clients.pop_back();
+        }
+        CHECK(asked == 3);
+    });
+}
+
 // UBSan's checks need descriptors of their own, and take their lack for a broken object.
 #if defined(__has_feature)
 #if __has_feature(undefined_behavior_sanitizer)

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -111,10 +112,8 @@ class weft_over_tls(unittest.TestCase):
         s = self.serving()
         code, _, err = send('-k', '-v', '--resolve', f'shop.test:{s.port}:127.0.0.1', f'https://shop.test:{s.port}/')
         self.assertEqual(code, 0, err)
-        self.assertRegex(err, r'\* shop\.test: 127\.0\.0\.1:\d+ connected')
-        self.assertRegex(err, r'\* TLS 1\.3, TLS_\w+, h2')
-        self.assertRegex(err, r'certificate of CN=localhost')
-        self.assertIn('NOT VERIFIED', err)
+        self.assertRegex(err, r'^\* shop\.test: 127\.0\.0\.1:\d+ connected.*\n\* TLS 1\.3, TLS_\w+, h2\n\* certificate of CN=localhost\n'
+                         r'.*NOT VERIFIED\n> GET / HTTP/2\n')
         self.assertRegex(err, r'connect=[\d.]+ms tls=[\d.]+ms wait=[\d.]+ms .*in all')
 
     def test_redirects_are_followed_when_asked(self):
@@ -125,17 +124,132 @@ class weft_over_tls(unittest.TestCase):
         code, out, _ = send('-L', '-w', ' %{num_redirects} %{url_effective}', once(answer))
         self.assertEqual((code, out.decode()), (0, f'Hello, World! 1 {s.url}/'))
         self.assertEqual(send('-L', '--max-redirs', '0', once(answer))[0], 47)
+        code, _, err = send('-L', '-v', once(answer))
+        self.assertEqual((code, re.findall(r'^[<>] (?:GET|HTTP).*$', err, re.M)),
+                         (0, ['> GET / HTTP/1.1', '< HTTP/1.1 302 Found', '> GET / HTTP/1.1', '< HTTP/1.1 200 OK']))
+        self.assertIn(f'\n> Host: 127.0.0.1:{s.port}\n', err)
 
     def test_what_cannot_be_used_is_one_line_and_a_status(self):
         for arguments, status in ((('--cacert', '/nowhere'), 58), (('-E', '/nowhere'), 58), (('--key', 'x'), 2),
-                                  (('--max-redirs', 'x'), 2), (('--resolve', 'x'), 3)):
+                                  (('--max-redirs', 'x'), 2), (('--resolve', 'x'), 2)):
             code, _, err = send(*arguments, 'https://localhost:1/')
             self.assertEqual((code, err.count('\n')), (status, 1), err)
         for options in (('--tls-cert', 'x'), ('--tls-cert', '/nowhere', '--tls-key', '/nowhere'), ('--http1', '--http2'),
-                        ('--tls-self-signed', '--tls-cert', 'x', '--tls-key', 'x')):
+                        ('--tls-self-signed', '--tls-cert', 'x', '--tls-key', 'x'),
+                        ('--tls-cert', '', '--tls-key', ''), ('--tls-self-signed', '--tls-cert'), ('--bind', '')):
             run = subprocess.run([WEFT, 'serve', 'http-test', '--bind', '127.0.0.1:0', *options], capture_output=True, text=True,
                                  timeout=20, check=False)
             self.assertEqual((run.returncode, run.stdout, run.stderr.count('\n')), (2, '', 1), run.stderr)
+
+
+    def test_a_certificate_for_this_run_is_for_the_ipv6_address_too(self):
+        try:
+            probe = socket.create_server(('::1', 0), family=socket.AF_INET6)
+        except OSError:
+            self.skipTest('no IPv6')
+        probe.close()
+        names = [a for a in ipv6_addresses() if a != '::1']
+        if not names:
+            self.skipTest('no other IPv6 address')
+        run = subprocess.Popen([WEFT, 'serve', 'http-test', '--bind', f'[{names[0]}]:0', '--tls-self-signed'],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            port = run.stdout.readline().rsplit(':', 1)[1].strip()
+            self.assertIn(names[0], weft('probe', 'tls', f'[{names[0]}]:{port}')[1])
+        finally:
+            run.terminate()
+            run.communicate(timeout=20)
+
+
+def ipv6_addresses():
+    """Those of this host, but for link-local ones."""
+    with open('/proc/net/if_inet6', encoding='ascii') as table:
+        found = [line.split()[0] for line in table]
+    found = [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(a)) for a in found]
+    return [a for a in found if not a.startswith('fe80')]
+
+
+def weft(*arguments):
+    run = subprocess.run([WEFT, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return run.returncode, run.stdout, run.stderr
+
+
+class weft_probe_tls(unittest.TestCase):
+    """A server with certificates of openssl's, and one that is not there."""
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.cert, cls.key = cls.folder.name + '/cert.pem', cls.folder.name + '/key.pem'
+        cls.openssl = shutil.which('openssl')
+        if cls.openssl:
+            subprocess.run([cls.openssl, 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-utf8', '-subj',
+                            '/CN=shop\x1b[31m\x9b32m', '-addext', 'subjectAltName=DNS:shop.test,IP:127.0.0.1', '-keyout', cls.key,
+                            '-out', cls.cert], check=True, capture_output=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def serving(self, *options):
+        s = server('http-test', *options)
+        self.addCleanup(s.stop)
+        return s
+
+    def test_a_server_that_is_believed(self):
+        if not self.openssl:
+            self.skipTest('no openssl')
+        s = self.serving('--tls-cert', self.cert, '--tls-key', self.key)
+        status, out, err = weft('probe', 'tls', f'127.0.0.1:{s.port}', '--cacert', self.cert)
+        self.assertEqual((status, err), (0, ''), out)
+        self.assertRegex(out, r'^address: 127\.0\.0\.1:\d+, connected after [\d.]+ ms\nTLS 1\.3: TLS_\w+, h2, handshake [\d.]+ ms\n'
+                         r'TLS 1\.2: TLS_ECDHE_RSA_\w+, h2, handshake [\d.]+ ms\nresumption: yes, handshake [\d.]+ ms\nverified: yes\n')
+        self.assertRegex(out, r'  names: shop\.test, 127\.0\.0\.1\n  valid: [\d-]+ to [\d-]+, (29|30) days left\n  key: RSA 2048 bits\n')
+        self.assertRegex(out, r'  sha256: [0-9a-f]{64}\n  pin: sha256/[A-Za-z0-9+/]{43}=\n$')
+        # What a certificate says is not said to the terminal as it is.
+        self.assertRegex(out, r'\ncertificate: CN=shop\\\w+\[31m\\x?\w\w\\x?\w\w32m\n')
+        self.assertFalse(set(out) & {'\x1b', '\x9b'})
+        status, out, _ = weft('probe', 'tls', f'127.0.0.1:{s.port}', '--cacert', self.cert, '--server-name', 'shop.test',
+                              '--alpn', 'http/1.1')
+        self.assertEqual(status, 0, out)
+        self.assertRegex(out, r'TLS 1\.3: TLS_\w+, http/1\.1, ')
+
+    def test_a_server_that_is_not_says_why_with_status_60(self):
+        s = self.serving('--tls-self-signed')
+        status, out, err = weft('probe', 'tls', f'localhost:{s.port}')
+        self.assertEqual((status, err), (60, ''), out)
+        self.assertIn('\nverified: no, unable to get local issuer certificate\n', out)
+        self.assertIn('\n  names: localhost, 127.0.0.1, ::1\n', out)
+        self.assertIn('\n  key: EC P-256\n', out)
+        if not self.openssl:
+            return
+        other = self.serving('--tls-cert', self.cert, '--tls-key', self.key)
+        status, out, _ = weft('probe', 'tls', f'127.0.0.1:{other.port}', '--cacert', self.cert, '--server-name', 'a.test')
+        self.assertEqual(status, 60, out)
+        self.assertRegex(out, r'\nverified: no, .*\n')
+
+    def test_every_error_is_one_line_and_a_status(self):
+        clear = self.serving()
+        silent = socket.create_server(('127.0.0.1', 0))  # whose connections nobody accepts
+        self.addCleanup(silent.close)
+        table = [
+            ([], 2, 'tls HOST:PORT'),
+            (['dns', 'x'], 2, "unexpected argument 'dns'"),
+            (['tls'], 2, 'HOST:PORT'),
+            (['tls', 'a:x'], 2, 'port'),
+            (['tls', 'a', '--no'], 2, "no option '--no'"),
+            (['tls', 'a', '-m'], 2, '-m needs a value'),
+            (['tls', 'a', '--key', 'x'], 2, '--cert'),
+            (['tls', 'a', '--cacert', '/nowhere'], 58, '/nowhere'),
+            (['tls', '127.0.0.1:1'], 7, 'Connection refused'),
+            (['tls', 'shop.invalid'], 7, 'there is no such host'),
+            (['tls', f'127.0.0.1:{clear.port}'], 35, 'TLS'),
+            (['tls', f'127.0.0.1:{silent.getsockname()[1]}', '-m', '0.2'], 28, 'time limit'),
+        ]
+        for arguments, wanted, why in table:
+            with self.subTest(arguments):
+                status, out, err = weft('probe', *arguments)
+                self.assertEqual((status, out, err.count('\n')), (wanted, '', 1), err)
+                self.assertIn(why, err)
 
 
 class weft_send(unittest.TestCase):
@@ -204,9 +318,18 @@ class weft_send(unittest.TestCase):
     def test_v_shows_both_heads_as_they_are_sent(self):
         code, out, err = send('-v', '-d', 'abc', self.url + '/echo?x=1#part')
         self.assertEqual((code, out), (0, b'abc'))
-        self.assertTrue(err.startswith('> POST /echo?x=1 HTTP/1.1\n> Host: ' + self.url[7:] + '\n> User-Agent: weft/'))
+        # In the order in which it happened: the connection, what was sent, what came, where the time went.
+        self.assertRegex(err, r'^\* 127\.0\.0\.1: 127\.0\.0\.1:\d+ connected after \d+ ms\n> POST /echo\?x=1 HTTP/1\.1\n> Host: '
+                         + re.escape(self.url[7:]) + '\n> User-Agent: weft/')
         self.assertIn('> Content-Length: 3\n>\n< HTTP/1.1 200 OK\n< ', err)
-        self.assertTrue(err.endswith('\n<\n'))
+        self.assertRegex(err, r'\n<\n\* connect=[\d.]+ms wait=[\d.]+ms .*in all [\d.]+ms\n$')
+
+    def test_v_shows_no_request_that_was_not_sent(self):
+        code, _, err = send('-v', 'http://127.0.0.1:1/')
+        self.assertEqual((code, err.count('\n')), (7, 1), err)
+        code, _, err = send('-v', '-m', '0.2', once([None]))
+        self.assertEqual(code, 28)
+        self.assertRegex(err, r'^\* 127.*\n> GET /\n> Host: .*\n> User-Agent: .*\n>\nweft send: timeout')
 
     def test_head_and_no_content_end(self):
         self.assertIn(b'\r\nContent-Length: 500\r\n\r\n', self.gives('-I', self.url + '/bytes/500'))

@@ -29,7 +29,7 @@ class CliWords(unittest.TestCase):
         with open(man_page, encoding='utf-8') as page:
             known = options_in(page.read().replace('\\-', '-'))
         wanted = options_in(help_of('--help')) | options_in(help_of('serve', '--help')) | options_in(help_of('send', '--help'))
-        wanted |= options_in(help_of('resolve', '--help'))
+        wanted |= options_in(help_of('resolve', '--help')) | options_in(help_of('probe', '--help'))
         self.assertGreater(len(wanted), 10)
         self.assertEqual(wanted - known, {'--help'} - known)
 
@@ -38,6 +38,10 @@ class CliWords(unittest.TestCase):
 
     def test_the_completion_offers_every_option_of_resolve(self):
         self.assertEqual(options_in(help_of('resolve', '--help')) - set(complete('weft', 'resolve')), set())
+
+    def test_the_completion_offers_every_option_of_probe(self):
+        self.assertEqual(options_in(help_of('probe', '--help')) - set(complete('weft', 'probe', 'tls')), set())
+        self.assertEqual(complete('weft', 'probe'), ['tls'])
 
     def test_the_completion_offers_every_option_of_serve(self):
         self.assertEqual(options_in(help_of('serve', '--help')) - set(complete('weft', 'serve', 'echo')), set())

@@ -10,5 +10,6 @@ namespace weft::cli {
 int serve(std::span<char*> arguments);
 int send(std::span<char*> arguments);
 int resolve(std::span<char*> arguments);
+int probe(std::span<char*> arguments);
 
 }  // namespace weft::cli

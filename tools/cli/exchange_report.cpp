@@ -4,11 +4,8 @@
 #include <weft/http/client.hpp>
 #include <weft/http/layer/redirect.hpp>
 #include <weft/layer/phase.hpp>
-#include <weft/net/connect_attempts.hpp>
 #include <weft/net/endpoint.hpp>
-#include <weft/tls/info.hpp>
 
-#include <fmt/chrono.h>
 #include <fmt/core.h>
 
 #include <ranges>
@@ -33,23 +30,6 @@ const T* of_connection(const http::response& r) {
 constexpr std::string_view phases[] = {"queue", "dns", "connect", "tls", "wait"};
 
 }  // namespace
-
-std::string exchange_report::connection() const {
-    std::string text;
-    for (const http::redirect_hop& hop : response_.extensions().all<http::redirect_hop>())
-        text.insert(0, fmt::format("* {} from {} to {}\n", hop.status.code(), hop.from, hop.to));
-    if (const auto* attempts = of_connection<net::connect_attempts>(response_))
-        text += fmt::format("* {}: {}\n", attempts->host, net::to_string(*attempts));
-    const auto* session = of_connection<tls::info>(response_);
-    if (!session) return text;
-    text += fmt::format("* {}\n", tls::to_string(*session));
-    if (session->peer_chain.empty()) return text;
-    const tls::certificate& shown = session->peer_chain.front();
-    text += fmt::format("* certificate of {}\n*   issued by {}, good until {:%Y-%m-%d}, {}\n",
-                        shown.subject(), shown.issuer(), shown.not_after(),
-                        session->peer_verified ? "verified" : "NOT VERIFIED");
-    return text;
-}
 
 nanoseconds exchange_report::phase(std::string_view name) const {
     for (const weft::phase& p : response_.extensions().all<weft::phase>())

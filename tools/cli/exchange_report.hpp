@@ -11,7 +11,7 @@
 namespace weft::cli {
 
 /// What `-v` and `-w` tell of an exchange that has come to its end: where its time went, and what
-/// was found out about the connection. It reads what the client left in the response's extensions.
+/// `-w` asks for. It reads what the client left in the response's extensions.
 class exchange_report {
   public:
     /// `r` outlives it; its body has been read.
@@ -19,8 +19,6 @@ class exchange_report {
                     std::uint64_t received)
         : response_(r), url_(std::move(url)), total_(total), received_(received) {}
 
-    /// The connection, a line each: the addresses that were tried, the TLS session, the redirects.
-    [[nodiscard]] std::string connection() const;
     /// "dns=1.2ms connect=20.1ms tls=41.0ms wait=80.3ms body=3.1ms in all 145.7ms"
     [[nodiscard]] std::string times() const;
     /// curl's --write-out. A variable that is not known is left as it stands.

@@ -1,6 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// The weft command: `weft serve`, `weft send` and `weft resolve`.
+// The weft command: `weft serve`, `weft send`, `weft resolve` and `weft probe`.
 
 #include "commands.hpp"
 
@@ -19,6 +19,8 @@ constexpr std::string_view usage =
     "      sends one HTTP request, with curl's options; `weft send --help` lists them\n"
     "  weft resolve NAME [--type A|AAAA] [--system|--cares] [--server ADDRESS[:PORT]]\n"
     "      prints the addresses of a name\n"
+    "  weft probe tls HOST[:PORT] [OPTIONS]\n"
+    "      says how a server speaks TLS, and who it is; `weft probe --help` lists the options\n"
     "  weft --version\n";
 
 }  // namespace
@@ -34,6 +36,7 @@ int main(int argc, char** argv) {
     if (command == "serve") return weft::cli::serve(rest);
     if (command == "send") return weft::cli::send(rest);
     if (command == "resolve") return weft::cli::resolve(rest);
+    if (command == "probe") return weft::cli::probe(rest);
     if (command == "--version") {
         std::puts("weft " WEFT_VERSION);  // set by meson.build
         return 0;

@@ -1,5 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "commands.hpp"
+#include "exit_status.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/dns/cares_resolver.hpp>
 #include <weft/dns/special_names.hpp>
@@ -70,8 +71,9 @@ int resolve(std::span<char*> arguments) {
         for (std::size_t i = 0; i < arguments.size(); ++i) {
             const std::string_view a = arguments[i];
             const auto value = [&]() -> std::string_view {
-                return i + 1 < arguments.size() ? std::string_view(arguments[++i])
-                                                : std::string_view();
+                if (i + 1 >= arguments.size())
+                    throw usage_error{fmt::format("{} needs a value", a)};
+                return arguments[++i];
             };
             if (a == "--help" || a == "-h") {
                 std::fwrite(usage.data(), 1, usage.size(), stdout);
@@ -101,6 +103,8 @@ int resolve(std::span<char*> arguments) {
             cares ? dns::resolver(dns::special_names() >> dns::cares_resolver(options))
                   : dns::resolver(dns::special_names() >> dns::system_resolver());
         return weft::run(print_addresses(std::move(names), std::move(what)));
+    } catch (const usage_error& e) {
+        return wrong(e.why);
     } catch (const failure& f) {
         return wrong(f.what());
     }

@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "commands.hpp"
 #include "exchange_report.hpp"
+#include "narrator.hpp"
 #include "progress_bar.hpp"
 #include "send_arguments.hpp"
 #include <weft/core/failure.hpp>
@@ -33,37 +34,6 @@ namespace weft::cli {
 
 namespace {
 
-/// The fields of a head, one a line.
-std::string fields_of(const http::headers& headers, std::string_view mark, std::string_view end) {
-    std::string out;
-    for (auto [name, value, id] : headers) out += fmt::format("{}{}: {}{}", mark, name, value, end);
-    return out;
-}
-
-std::string status_line(const http::response& r) {
-    return fmt::format("{} {} {}", to_string(r.version()), r.status().code(), r.reason());
-}
-
-/// " HTTP/1.1", or nothing where only the TLS handshake will say.
-std::string_view version_of(const send_arguments& a) {
-    if (a.protocol == http::protocol::http_2) return " HTTP/2";
-    if (a.protocol == http::protocol::http_1_1 || !a.url.starts_with("https:")) return " HTTP/1.1";
-    return {};
-}
-
-/// What -v shows: the head as HTTP/1.1 writes it.
-void show_request(const http::request& r, std::string_view target, std::string_view version) {
-    const auto size = r.body().size();
-    std::string framing;
-    if (!size)
-        framing = "> Transfer-Encoding: chunked\n";
-    else if (*size > 0 || r.method() == http::method::post || r.method() == http::method::put ||
-             r.method() == http::method::patch)
-        framing = fmt::format("> Content-Length: {}\n", *size);
-    fmt::print(stderr, "> {} {}{}\n{}{}>\n", r.method().text(), target, version,
-               fields_of(r.headers(), "> ", "\n"), framing);
-}
-
 /// The request with every field that is sent, so that -v can show it and -H 'Name:' take one out.
 http::request request_of(const send_arguments& a) {
     http::request r(http::method(a.method), a.url);
@@ -95,14 +65,6 @@ http::request request_of(const send_arguments& a) {
     return r;
 }
 
-std::string target_of(const send_arguments& a) {
-    const auto parsed = boost::urls::parse_uri(a.url);
-    if (!parsed) return a.url;
-    const std::string_view target = parsed->encoded_target();
-    return target.empty() || target.starts_with('?') ? "/" + std::string(target)
-                                                     : std::string(target);
-}
-
 std::optional<tls::client_config> tls_of(const send_arguments& a) {
     if (!a.insecure && a.roots.empty() && a.certificate.empty()) return std::nullopt;
     tls::client_options options;
@@ -130,7 +92,11 @@ http::client client_of(const send_arguments& a) {
     dns::connector_options to;
     to.names = dns::default_resolver();
     if (!a.addresses.empty()) to.names = dns::overrides(a.addresses) >> to.names;
-    http::client client(dns::connector(std::move(to)), std::move(options));
+    net::connector connect = dns::connector(std::move(to));
+    const narrator tells;
+    http::client client(a.verbose ? tells.around(std::move(connect)) : std::move(connect),
+                        std::move(options));
+    if (a.verbose) client = client.with(tells);
     if (a.compressed) client = client.with(http::decompress());
     if (a.follow) client = client.with(http::follow_redirects({.max = a.max_redirects}));
     return client;
@@ -140,7 +106,7 @@ http::client client_of(const send_arguments& a) {
 void report(const send_arguments& a, const http::response& r, std::chrono::nanoseconds total,
             std::uint64_t received) {
     const exchange_report all(r, a.url, total, received);
-    if (a.verbose) fmt::print(stderr, "{}* {}\n", all.connection(), all.times());
+    if (a.verbose) fmt::print(stderr, "* {}\n", all.times());
     if (!a.write_out.empty()) {
         fmt::print("{}", all.write_out(a.write_out));
         std::fflush(stdout);
@@ -152,10 +118,7 @@ awaitable<int> exchange(const send_arguments& a, const http::client& client,
     const auto executor = co_await boost::asio::this_coro::executor;
     const clock& time = context_info::of(executor).clock();
     const auto begun = time.now();
-    if (a.verbose) show_request(request, target_of(a), version_of(a));
     http::response r = co_await client.serve(std::move(request));
-    if (a.verbose)
-        fmt::print(stderr, "< {}\n{}<\n", status_line(r), fields_of(r.headers(), "< ", "\n"));
     if (a.fail && r.status().is_error()) {
         if (a.complains())
             fmt::print(stderr, "weft send: the server answered {} {}\n", r.status().code(),
@@ -197,27 +160,6 @@ awaitable<int> exchange(const send_arguments& a, const http::client& client,
     }
     if (a.complains()) fmt::print(stderr, "weft send: cannot write the body\n");
     co_return exit_status::write_error;
-}
-
-int status_of(const failure& f) {
-    switch (f.kind()) {
-        case failure_kind::timeout:
-            return timed_out;
-        case failure_kind::invalid_input:
-            return bad_url;
-        case failure_kind::unavailable:
-            return f.delivered() == delivery::not_sent ? cannot_connect : receive_error;
-        case failure_kind::authentication:
-            return not_verified;
-        case failure_kind::rejected:
-            return too_many_redirects;
-        case failure_kind::protocol:
-            return f.delivered() == delivery::not_sent ? handshake_failed : receive_error;
-        case failure_kind::cancelled:
-            return interrupted;
-        default:
-            return failed;
-    }
 }
 
 awaitable<int> send_all(const send_arguments& a, http::client client, http::request request) {

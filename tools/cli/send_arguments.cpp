@@ -27,9 +27,8 @@ const std::string_view send_usage =
     "      --data-binary DATA   a body as it is, of no type; @FILE, @-\n"
     "  -o, --output FILE        writes the body to FILE, with a progress bar on a terminal\n"
     "  -i, --include            shows the response's head before the body\n"
-    "  -v, --verbose            shows both heads on standard error, the addresses that were "
-    "tried,\n"
-    "                           the TLS handshake, and where the time went\n"
+    "  -v, --verbose            shows on standard error the addresses that were tried, the TLS\n"
+    "                           session, both heads, and where the time went\n"
     "  -w, --write-out FORMAT   prints this at the end: %{http_code}, %{http_version}, "
     "%{time_total},\n"
     "                           %{time_namelookup}, %{time_connect}, %{time_appconnect},\n"
@@ -158,6 +157,15 @@ unsigned redirects(std::string_view text) {
     return n;
 }
 
+dns::override_entry address_of(std::string_view text) {
+    try {
+        return dns::parse_override(text);
+    } catch (const failure& f) {
+        throw usage_error{
+            fmt::format("--resolve takes HOST:PORT:ADDRESS[,ADDRESS]..., not '{}'", text)};
+    }
+}
+
 /// To whom, how and as whom.
 void apply_connection(send_arguments& a, std::string_view name, std::string_view value) {
     if (name == "location")
@@ -181,7 +189,7 @@ void apply_connection(send_arguments& a, std::string_view name, std::string_view
     else if (name == "key")
         a.key = value;
     else if (name == "resolve")
-        a.addresses.push_back(dns::parse_override(value));
+        a.addresses.push_back(address_of(value));
     else
         a.write_out = value;
 }

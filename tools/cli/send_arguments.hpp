@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "exit_status.hpp"
 #include <weft/dns/overrides.hpp>
 #include <weft/http/client_options.hpp>
 
@@ -13,25 +14,6 @@
 #include <vector>
 
 namespace weft::cli {
-
-/// curl's exit statuses, where one fits.
-enum exit_status : int {
-    ok = 0,
-    failed = 1,
-    bad_usage = 2,
-    bad_url = 3,
-    cannot_connect = 7,
-    http_error = 22,
-    write_error = 23,
-    read_error = 26,
-    timed_out = 28,
-    handshake_failed = 35,
-    too_many_redirects = 47,
-    receive_error = 56,
-    bad_certificate = 58,
-    not_verified = 60,
-    interrupted = 130
-};
 
 /// What `weft send` was asked for. The flags are curl's.
 struct send_arguments {
@@ -66,11 +48,6 @@ struct send_arguments {
 
     [[nodiscard]] bool has_body() const noexcept { return data || !data_file.empty(); }
     [[nodiscard]] bool complains() const noexcept { return !silent || show_error; }
-};
-
-struct usage_error {
-    std::string why;
-    int status = bad_usage;
 };
 
 extern const std::string_view send_usage;

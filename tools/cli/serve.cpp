@@ -1,5 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "commands.hpp"
+#include "exit_status.hpp"
 #include "http_test.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/core/logfmt_observer.hpp>
@@ -61,6 +62,7 @@ struct serve_arguments {
     bool self_signed = false;
     bool http_1 = false;
     bool http_2 = false;
+    bool help = false;
 };
 
 int wrong(std::string_view why) {
@@ -80,7 +82,8 @@ std::optional<tls::server_config> tls_of(const serve_arguments& a) {
         options.identities = {tls::identity::from_files(a.certificate, a.key)};
     } else if (a.self_signed) {
         std::vector<std::string> names{"localhost", "127.0.0.1", "::1"};
-        const std::string host(a.bind.substr(0, a.bind.rfind(':')));
+        std::string host(a.bind.substr(0, a.bind.rfind(':')));
+        if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
         boost::system::error_code ec;
         const auto address = boost::asio::ip::make_address(host, ec);
         if (!ec && !address.is_unspecified() && !address.is_loopback())
@@ -134,6 +137,62 @@ bool all_of(std::string_view text, Number& n) {
     return ec == std::errc() && end == text.data() + text.size();
 }
 
+/// Throws usage_error.
+serve_arguments parse_serve(std::span<char*> arguments) {
+    serve_arguments wanted;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const std::string_view a = arguments[i];
+        // An empty one is a variable that was not set, and not the same as none.
+        const auto value = [&]() -> std::string_view {
+            if (i + 1 >= arguments.size() || *arguments[i + 1] == 0)
+                throw usage_error{fmt::format("{} needs a value", a)};
+            return arguments[++i];
+        };
+        if (a == "--bind") {
+            wanted.bind = value();
+        } else if (a == "--threads") {
+            const std::string_view text = value();
+            if (!all_of(text, wanted.threads) || wanted.threads == 0 || wanted.threads > 1024)
+                throw usage_error{
+                    fmt::format("--threads takes a number from 1 to 1024, not '{}'", text)};
+        } else if (a == "--max-body") {
+            const std::string_view text = value();
+            if (!all_of(text, wanted.max_body))
+                throw usage_error{
+                    fmt::format("--max-body takes a number of bytes, not '{}'", text)};
+        } else if (a == "--help" || a == "-h") {
+            wanted.help = true;
+            return wanted;
+        } else if (a == "--watchdog") {
+            wanted.watchdog = true;
+        } else if (a == "--tls-cert") {
+            wanted.certificate = value();
+        } else if (a == "--tls-key") {
+            wanted.key = value();
+        } else if (a == "--tls-self-signed") {
+            wanted.self_signed = true;
+        } else if (a == "--http1") {
+            wanted.http_1 = true;
+        } else if (a == "--http2") {
+            wanted.http_2 = true;
+        } else if (a.starts_with("-") || !wanted.what.empty()) {
+            throw usage_error{fmt::format("unexpected argument '{}'", a)};
+        } else {
+            wanted.what = a;
+        }
+    }
+    if (wanted.what != "http-test" && wanted.what != "echo" && wanted.what != "discard")
+        throw usage_error{"say what to serve: http-test, echo or discard"};
+    if (wanted.bind.empty()) throw usage_error{"say where: --bind HOST:PORT"};
+    if (wanted.certificate.empty() != wanted.key.empty())
+        throw usage_error{"--tls-cert and --tls-key go together"};
+    if (wanted.self_signed && !wanted.key.empty())
+        throw usage_error{"--tls-self-signed makes its own certificate: leave --tls-cert out"};
+    if (wanted.http_1 && wanted.http_2)
+        throw usage_error{"--http1 and --http2: choose one, or none"};
+    return wanted;
+}
+
 watchdog_options watching() {
     watchdog_options o;
     o.observer = logfmt_observer();
@@ -155,51 +214,15 @@ void print_lateness(const watchdog& dog) {
 
 int serve(std::span<char*> arguments) {
     serve_arguments wanted;
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-        const std::string_view a = arguments[i];
-        const auto value = [&]() -> std::string_view {
-            return i + 1 < arguments.size() ? std::string_view(arguments[++i]) : std::string_view();
-        };
-        if (a == "--bind") {
-            wanted.bind = value();
-        } else if (a == "--threads") {
-            const std::string_view text = value();
-            if (!all_of(text, wanted.threads) || wanted.threads == 0 || wanted.threads > 1024)
-                return wrong(
-                    fmt::format("--threads takes a number from 1 to 1024, not '{}'", text));
-        } else if (a == "--max-body") {
-            const std::string_view text = value();
-            if (!all_of(text, wanted.max_body))
-                return wrong(fmt::format("--max-body takes a number of bytes, not '{}'", text));
-        } else if (a == "--help" || a == "-h") {
-            std::fwrite(usage.data(), 1, usage.size(), stdout);
-            return 0;
-        } else if (a == "--watchdog") {
-            wanted.watchdog = true;
-        } else if (a == "--tls-cert") {
-            wanted.certificate = value();
-        } else if (a == "--tls-key") {
-            wanted.key = value();
-        } else if (a == "--tls-self-signed") {
-            wanted.self_signed = true;
-        } else if (a == "--http1") {
-            wanted.http_1 = true;
-        } else if (a == "--http2") {
-            wanted.http_2 = true;
-        } else if (a.starts_with("-") || !wanted.what.empty()) {
-            return wrong(fmt::format("unexpected argument '{}'", a));
-        } else {
-            wanted.what = a;
-        }
+    try {
+        wanted = parse_serve(arguments);
+    } catch (const usage_error& e) {
+        return wrong(e.why);
     }
-    if (wanted.what != "http-test" && wanted.what != "echo" && wanted.what != "discard")
-        return wrong("say what to serve: http-test, echo or discard");
-    if (wanted.bind.empty()) return wrong("say where: --bind HOST:PORT");
-    if (wanted.certificate.empty() != wanted.key.empty())
-        return wrong("--tls-cert and --tls-key go together");
-    if (wanted.self_signed && !wanted.key.empty())
-        return wrong("--tls-self-signed makes its own certificate: leave --tls-cert out");
-    if (wanted.http_1 && wanted.http_2) return wrong("--http1 and --http2: choose one, or none");
+    if (wanted.help) {
+        std::fwrite(usage.data(), 1, usage.size(), stdout);
+        return 0;
+    }
     runtime::options options;
     options.threads = wanted.threads;
     runtime cores(options);

@@ -44,6 +44,9 @@ struct cache_options {
     /// For so long after its time an answer is given all the same, while it is asked for anew in
     /// the background (RFC 8767). Zero: never.
     std::chrono::seconds stale_for{60};
+    /// A question that runs on another execution context is waited for no longer than this: that
+    /// context may have stopped. Then who waits asks anew. Longer than a resolver takes.
+    std::chrono::seconds patience{20};
 };
 
 struct cache_stats {
@@ -67,9 +70,12 @@ struct cache_stats {
 /// asked first, with empty extensions, and goes on when that one is cancelled; when nobody waits
 /// for it any more it is cancelled. A `weft::deadline` in a request's extensions ends that one's
 /// wait.
+/// **Names** are compared without regard to case. "host" and "host." are two: only the first may be
+/// completed from a search list. Of an answer the first 64 addresses are kept and given.
 /// **Time.** `answer::ttl` of a kept answer is what is left of it, `answer::from` says that it was
-/// kept. A question in the background that fails leaves the stale answer in place, and is asked
-/// again after failure_ttl at the earliest.
+/// kept. A question in the background that fails, or is not answered within 5 s, leaves the stale
+/// answer in place, and is asked again after failure_ttl at the earliest. While it runs its
+/// io_context has work.
 /// **Sharing.** Copies share what is kept, and may be used from any thread. What they wrap must be
 /// copyable: a question may outlive the stack it was asked through. When the last copy goes,
 /// questions under way are cancelled.
@@ -92,7 +98,8 @@ class cache : public pipeable {
                     }});
     }
 
-    /// Forgets everything, or all that is known of one name.
+    /// Forgets everything, or all that is known of one name, with and without the dot at its end.
+    /// What was asked before is told to those who wait for it, and not kept.
     void clear() const;
     void forget(std::string_view name) const;
     [[nodiscard]] cache_stats stats() const;

@@ -6,6 +6,7 @@
 #include <weft/net/endpoint.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -27,7 +28,14 @@ struct cares_options {
     bool hosts_file = true;
     /// Completes short names from resolv.conf's search list.
     bool search = true;
+    /// So many questions at once, each with sockets of its own; the next one fails at once
+    /// (exhausted).
+    std::size_t questions = 1024;
 };
+
+namespace detail {
+struct cares_state;
+}
 
 /// A resolver that asks the name servers itself, through c-ares: answers have their real time to
 /// live, nothing needs a thread, and a question that is cancelled is over.
@@ -39,9 +47,10 @@ struct cares_options {
 /// datagram is asked for again over TCP. What the system has besides DNS and /etc/hosts (mDNS,
 /// nsswitch.conf) it does not know: that is system_resolver's.
 ///
-/// The order of the addresses follows RFC 6724. Copies share the options; one resolver serves any
-/// number of execution contexts. c-ares keeps its own time, so this needs real sockets and real
-/// time, in tests too (testing::run_real).
+/// The order of the addresses follows RFC 6724; of more than 64 the first are given. Copies share
+/// the options and the count of questions; one resolver serves any number of execution contexts.
+/// c-ares keeps its own time, so this needs real sockets and real time, in tests too
+/// (testing::run_real).
 class cares_resolver {
   public:
     /// Throws failure, kind invalid_input, when weft was built without c-ares.
@@ -50,7 +59,7 @@ class cares_resolver {
     awaitable<answer> serve(net::resolve_request what) const;
 
   private:
-    std::shared_ptr<const cares_options> options_;
+    std::shared_ptr<detail::cares_state> state_;
 };
 
 }  // namespace weft::dns

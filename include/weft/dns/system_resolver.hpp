@@ -21,8 +21,8 @@ class look_up_pool;
 using look_up_function = std::function<answer(std::string name, net::address_family family)>;
 
 struct system_options {
-    /// How many look-ups run at once, each on a thread apart.
-    std::size_t threads = 4;
+    /// How many names are looked up at once, each on a thread apart that ends when there are none.
+    std::size_t threads = 16;
     /// How many more may wait for a thread; the next one fails at once (exhausted).
     std::size_t queue = 256;
     /// For one look-up, the wait for a thread included. Zero: as long as it takes.
@@ -38,12 +38,15 @@ struct system_options {
 ///
 /// getaddrinfo cannot be interrupted and may take minutes. So it runs on threads apart, which live
 /// only while there are look-ups, and nobody ever waits for one: a caller that is cancelled, or
-/// whose time is up, goes on at once, and the thread is left to itself with what it needs. While
+/// whose time is up, goes on at once, and the thread is left to itself with what it needs. Who asks
+/// for a name and family that a thread is looking up already waits for the same answer: a name that
+/// hangs holds one thread for each family, and the others serve the other names. While
 /// all threads hang, look-ups fail with timeout, and when the queue is full with exhausted, until
 /// one of them comes back. The end of the process is not delayed either.
 ///
 /// The answers come in getaddrinfo's order (RFC 6724) and have no time to live. Families that the
-/// host has no address of its own for are left out (AI_ADDRCONFIG).
+/// host has no address of its own for are left out (AI_ADDRCONFIG), and so is what follows the
+/// first 64 addresses.
 ///
 /// **Sharing.** Copies share the threads and the queue, and may be used on any execution context.
 /// Names are looked up first come, first served.
@@ -55,7 +58,7 @@ class system_resolver {
 
     /// Threads that are looking something up, hanging ones included.
     [[nodiscard]] std::size_t busy() const;
-    /// Look-ups that wait for a thread.
+    /// Names that wait for a thread.
     [[nodiscard]] std::size_t queued() const;
 
   private:

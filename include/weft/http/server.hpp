@@ -113,8 +113,10 @@ class server {
     void drain() const;
 
     /// Ends connections that have waited for a request for a second at least, those first that have
-    /// waited longest, and `most` of them; how many those are. http::serve does so when descriptors,
-    /// memory or places run out and somebody wants to come in. From any thread.
+    /// waited longest; how many those are. Those it has told before and that are still on their way
+    /// out (HTTP/2 says good-bye first, which takes a round trip) count: `most` is how many are
+    /// ending at any time. http::serve does so when descriptors, memory or places run out and
+    /// somebody wants to come in. From any thread; throws std::bad_alloc.
     std::size_t close_idle(std::size_t most) const;
 
     /// How many connections are being served.

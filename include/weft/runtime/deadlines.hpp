@@ -205,6 +205,9 @@ class deadlines::entry {
     void arm_at(time_point when);
     /// Does not fire, until armed again.
     void disarm() noexcept;
+    /// Disarms, and leaves the wheel at once, which disarm() does only when the slot's turn comes.
+    /// Until it is armed again it may be destroyed on any thread.
+    void retire() noexcept;
     /// Whether a firing is to come.
     [[nodiscard]] bool armed() const noexcept;
 
