@@ -234,9 +234,14 @@ pool_statistics client::statistics() const {
 
 awaitable<response> client::serve(http::request r) const {
     const auto state = state_;
-    if (const auto until = deadline_of(r))
-        co_return co_await with_deadline(until->at, state->transport.serve(std::move(r)));
-    co_return co_await state->transport.serve(std::move(r));
+    co_return co_await detail::send_through(*state, std::move(r));
+}
+
+awaitable<response> detail::send_through(const client::state& state, request r) {
+    const auto until = deadline_of(r);
+    awaitable<response> exchange = state.transport.serve(std::move(r));
+    if (!until) return exchange;
+    return with_deadline(until->at, std::move(exchange));
 }
 
 awaitable<void> client::close() const {

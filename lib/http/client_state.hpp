@@ -17,4 +17,10 @@ struct client::state {
     std::string names;
 };
 
+namespace detail {
+/// What the client does with a request: within its deadline, if it has one. `state` is the
+/// caller's, who awaits this at once.
+awaitable<response> send_through(const client::state& state, request r);
+}  // namespace detail
+
 }  // namespace weft::http

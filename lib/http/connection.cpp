@@ -25,7 +25,7 @@ namespace asio = boost::asio;
 /// A connection that is used by itself: what it cannot take yet waits for its turn.
 struct connection::state {
     state(io::stream s, client_options o)
-        : options(std::move(o)),
+        : options(std::make_shared<const client_options>(std::move(o))),
           driver(detail::make_client_connection(std::move(s), options)),
           multiplexed(driver->version() == version::http_2),
           turn(1) {}
@@ -37,7 +37,7 @@ struct connection::state {
         });
     }
 
-    const client_options options;
+    const std::shared_ptr<const client_options> options;
     std::shared_ptr<detail::client_connection> driver;
     const bool multiplexed;
     semaphore turn;             // of HTTP/1: one exchange at a time
@@ -56,17 +56,17 @@ failure not_spoken(const char* why) {
 }  // namespace
 
 std::shared_ptr<detail::client_connection> detail::make_client_connection(
-    io::stream s, const client_options& options) {
+    io::stream s, const std::shared_ptr<const client_options>& options) {
     const bool secure = is_secure(s.extensions());
     const bool agreed = negotiated_protocol(s.extensions()) == tls::alpn::h2;
     // RFC 9113 3.3: over TLS it is what ALPN agreed on, and nothing else.
-    if (secure && options.protocol == protocol::http_1_1 && agreed)
+    if (secure && options->protocol == protocol::http_1_1 && agreed)
         throw not_spoken("ALPN agreed on HTTP/2, which the client is not to speak");
-    if (secure && options.protocol == protocol::http_2 && !agreed)
+    if (secure && options->protocol == protocol::http_2 && !agreed)
         throw not_spoken("ALPN did not agree on HTTP/2, and the client is to speak nothing else");
-    if (!agreed && options.protocol != protocol::http_2)
+    if (!agreed && options->protocol != protocol::http_2)
         return std::make_shared<h1_client_connection>(std::move(s), options);
-    auto h2 = std::make_shared<h2_client_connection>(std::move(s), options);
+    auto h2 = std::make_shared<h2_client_connection>(std::move(s), *options);
     asio::dispatch(h2->get_executor(), [h2] { h2->begin(); });
     return h2;
 }
@@ -86,7 +86,7 @@ awaitable<response> exchange_alone(std::shared_ptr<connection::state> s, semapho
                                    http::request r) {
     co_await check_cancelled();
     s->current = std::move(mine);  // until on_change
-    co_return co_await s->driver->exchange(std::move(r));
+    co_return co_await s->driver->exchange(&r);
 }
 
 awaitable<response> exchange_among_others(std::shared_ptr<connection::state> s, http::request r) {
@@ -95,7 +95,7 @@ awaitable<response> exchange_among_others(std::shared_ptr<connection::state> s, 
         co_await s->room.wait();
     }
     co_await check_cancelled();
-    co_return co_await s->driver->exchange(std::move(r));
+    co_return co_await s->driver->exchange(&r);
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ awaitable<response> exchange_among_others(std::shared_ptr<connection::state> s, 
 awaitable<response> connection::serve(http::request r) const {
     auto state = state_;
     const detail::destination to = detail::destination_of(r);
-    detail::prepare(r, to, state->options.user_agent);
+    detail::prepare(r, to, state->options->user_agent);
     const asio::any_io_executor here = co_await asio::this_coro::executor;
     const asio::any_io_executor there = state->driver->get_executor();
     awaitable<response> exchange;

@@ -26,10 +26,8 @@ struct place {
 place place_of(const detail::destination& to) {
     place p;
     p.host = to.host;
-    for (char& c : p.host)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
     p.path = to.target.substr(0, to.target.find('?'));
-    p.secure = to.scheme == "https";
+    p.secure = to.secure;
     boost::system::error_code ec;
     boost::asio::ip::make_address(p.host, ec);
     p.is_address = !ec;
@@ -229,8 +227,8 @@ std::string add_cookies(const cookie_jar& jar, request& r, cookie::time_point no
     // A path of no server in particular has no cookies.
     if ((r.target().starts_with('/') || r.target() == "*") && !r.header("Host")) return {};
     const destination to = destination_of(r);
-    std::string url =
-        to.scheme + "://" + to.authority + (to.target.starts_with('/') ? to.target : "/");
+    std::string url = std::string(to.scheme()) + "://" + to.authority() +
+                      (to.target.starts_with('/') ? to.target : "/");
     const auto* from = r.extensions().get<request_site>();
     std::string field = jar.header(url, now, r.method(), from ? *from : request_site::same);
     if (!field.empty()) {

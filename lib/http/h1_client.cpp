@@ -35,27 +35,28 @@ h1::limits limits_of(const client_options& o) {
 
 }  // namespace
 
-h1_client_connection::h1_client_connection(io::stream connection, const client_options& options)
+h1_client_connection::h1_client_connection(io::stream connection,
+                                           std::shared_ptr<const client_options> options)
     : byte_pump(std::move(connection)),
-      options_(options),
-      limits_(limits_of(options)),
+      options_(std::move(options)),
+      limits_(limits_of(*options_)),
       decoder_(limits_),
-      inbound_(*this, {options.body_timeout, 0}) {
-    write_timeout = options.write_timeout;
+      inbound_(*this, {options_->body_timeout, 0}) {
+    write_timeout = options_->write_timeout;
     inbound_.on_release = [this] { released(); };
 }
 
-bool h1_client_connection::idle() {
-    if (busy_ || !reusable_ || input_end() || output_end()) return false;
-    // A byte that was not asked for, or an end that has come meanwhile, is seen here and not after
-    // the request is sent.
-    return !try_input(input_buffer::small / 2) && in.empty();
+/// A byte that was not asked for, or an end that has come meanwhile, is seen here and not after the
+/// request is sent. (While a read waits, it is the one who tells.)
+bool h1_client_connection::is_ready() {
+    looked_ = true;
+    return idle() && !try_input(input_buffer::small / 2) && idle();
 }
 
 void h1_client_connection::start_idling() {
     idling_ = true;
     shrink();
-    arm_limit(options_.idle_timeout);
+    arm_limit(options_->idle_timeout);
     want_input();
 }
 
@@ -94,11 +95,11 @@ void h1_client_connection::fail(failure f) {
 
 // The exchange ------------------------------------------------------------------------------------
 
-awaitable<response> h1_client_connection::exchange(request r) {
-    auto keep = shared_from_this();
-    idling_ = false;
-    disarm_limit();
-    if (!idle()) {
+/// Throws what keeps an exchange from beginning: nothing is sent then.
+void h1_client_connection::check_may_begin(const request& r) {
+    const bool ready = looked_ ? idle() : is_ready();
+    looked_ = false;
+    if (!ready) {
         if (!busy_) {
             reusable_ = false;
             close();
@@ -115,12 +116,34 @@ awaitable<response> h1_client_connection::exchange(request r) {
             .in(failure_domain::protocol)
             .delivered(delivery::not_sent);
     }
+}
+
+awaitable<response> h1_client_connection::exchange(request* r) {
+    auto keep = shared_from_this();
+    idling_ = false;
+    disarm_limit();
+    check_may_begin(*r);
     busy_ = true;
     const std::uint64_t sent_before = sent_bytes();
     const std::uint64_t received_before = received();
     std::exception_ptr thrown;
     try {
-        co_return co_await run(std::move(r));
+        send(*r);
+        answer got;
+        for (bool limited = false; !take_head(*r, got);) {
+            want_input();
+            if (!limited && !uploading_ && (unsent() == 0 || output_end())) {
+                limited = true;
+                arm_limit(options_->response_timeout);
+            }
+            co_await changed.wait();
+            const auto state = co_await asio::this_coro::cancellation_state;
+            check_waiting(state.cancelled() != asio::cancellation_type::none, limited);
+        }
+        const bool leaves = got.traits.body.how == h1::framing::kind::upgrade;
+        response result = open(*r, std::move(got));
+        if (leaves) result.set_upgraded(co_await leave_http());
+        co_return result;
     } catch (...) {
         thrown = std::current_exception();
     }
@@ -137,8 +160,8 @@ awaitable<response> h1_client_connection::exchange(request r) {
     throw std::move(why);
 }
 
-awaitable<response> h1_client_connection::run(request r) {
-    const http::method method = r.method();
+void h1_client_connection::send(request& r) {
+    const http::method& method = r.method();
     std::optional<std::uint64_t> size = r.body().size();
     const bool wants_content =
         method == method::post || method == method::put || method == method::patch;
@@ -151,11 +174,10 @@ awaitable<response> h1_client_connection::run(request r) {
         framing = h1::framing::sized(*r.headers().content_length());
     if (framing.empty()) r.headers().erase(field::expect);  // RFC 9110 10.1.1: only with content
     const bool expects = !framing.empty() && r.headers().has_token(field::expect, "100-continue");
-    const bool upgrades = r.headers().contains(field::upgrade);
 
     h1::head_options head;
     head.body = framing;
-    if (upgrades) head.connection = h1::connection::upgrade;
+    if (r.headers().contains(field::upgrade)) head.connection = h1::connection::upgrade;
     reusable_ = reusable_ && !r.headers().has_token(field::connection, "close");
     if (!reusable_) head.connection = h1::connection::close;
     h1::append(out.text(), r.head(), head);
@@ -164,81 +186,80 @@ awaitable<response> h1_client_connection::run(request r) {
     else
         continue_.set();
     upload_failure_ = nullptr;
-    const weft::bytes* whole = r.body().in_memory();
-    if (framing.empty()) {
-        flush();
-    } else if (whole && !expects) {
-        out.append(*whole);
-        flush();
-    } else {
-        flush();
-        start_upload(std::move(r.body()), framing);
+    const weft::bytes* const whole = r.body().in_memory();
+    const bool at_once = framing.empty() || (whole && !expects);
+    if (at_once && !framing.empty()) out.append(*whole);
+    flush();
+    if (!at_once) start_upload(content_of(r), framing);
+}
+
+/// Whether the head has come, as far as what is here says.
+bool h1_client_connection::take_head(const request& r, answer& got) {
+    for (;;) {
+        const auto progress =
+            in.empty() ? h1::progress::need_more : decoder_.decode(in.data(), r.method());
+        if (progress == h1::progress::failed)
+            fail(failure(failure_kind::protocol,
+                         "the response is refused: " + decoder_.error().message())
+                     .with("reason", to_string(decoder_.error().why())));
+        if (progress == h1::progress::need_more) break;
+        got.traits = decoder_.traits();
+        in.consume(decoder_.consumed());
+        got.head = decoder_.take_head();
+        const http::status s = got.head.status();
+        if (s == status::continue_) continue_.set();
+        if (s.is_informational() && s != status::switching_protocols) continue;
+        disarm_limit();
+        return true;
     }
-    answer got = co_await wait_for_head(r);
-    const h1::traits traits = got.traits;
+    if (input_end()) {
+        if (upload_failure_) std::rethrow_exception(upload_failure_);
+        fail(failure(failure_kind::unavailable, *input_end(),
+                     "the server closed the connection before it answered")
+                 .in(failure_domain::transport));
+    }
+    if (upload_failure_) std::rethrow_exception(upload_failure_);
+    if (output_end()) stop_upload();  // the server takes no more, but it may have answered
+    if (output_end() == io::error_code(asio::error::timed_out))
+        fail(failure(failure_kind::timeout, "the server does not take the request")
+                 .in(failure_domain::transport)
+                 .with("limit_ms", options_->write_timeout.count()));
+    return false;
+}
+
+void h1_client_connection::check_waiting(bool cancelled, bool limited) {
+    if (cancelled)
+        fail(failure(failure_kind::cancelled, asio::error::operation_aborted,
+                     "the exchange was cancelled"));
+    if (limited && limit_reached())
+        fail(failure(failure_kind::timeout, "the server did not answer in time")
+                 .in(failure_domain::transport)
+                 .with("limit_ms", options_->response_timeout.count()));
+}
+
+/// The response, with its body unless it leaves HTTP.
+response h1_client_connection::open(const request& r, answer got) {
+    const h1::traits& traits = got.traits;
     if (!traits.keep_alive) reusable_ = false;
     weft::extensions facts = r.extensions().fork();
     facts.set_egress(stream().extensions().link());
     response result(std::move(got.head), {}, std::move(facts));
     if (traits.body.how == h1::framing::kind::upgrade) {
-        if (result.status() == 101 && !upgrades)
+        if (result.status() == 101 && !r.headers().contains(field::upgrade))
             fail(failure(failure_kind::protocol,
                          "the server switches protocols, which was not asked for"));
-        result.set_upgraded(co_await leave_http());
-        co_return result;
+        return result;
+    }
+    const bool sent = !uploading_ && unsent() == 0;
+    if (traits.body.how == h1::framing::kind::length && traits.body.length <= in.size() && sent) {
+        // All of it is here: nobody has to wait for who reads it, or does not.
+        result.set_body(http::body(in.take(static_cast<std::size_t>(traits.body.length))));
+        released();
+        return result;
     }
     result.set_body(inbound_.open(traits.body, limits_));
     if (!inbound_.is_open()) released();
-    co_return result;
-}
-
-awaitable<h1_client_connection::answer> h1_client_connection::wait_for_head(const request& r) {
-    bool limited = false;
-    for (;;) {
-        const auto progress =
-            in.empty() ? h1::progress::need_more : decoder_.decode(in.data(), r.method());
-        if (progress == h1::progress::complete) {
-            answer got;
-            got.traits = decoder_.traits();
-            in.consume(decoder_.consumed());
-            got.head = decoder_.take_head();
-            const http::status s = got.head.status();
-            if (s == status::continue_) continue_.set();
-            if (s.is_informational() && s != status::switching_protocols) continue;
-            disarm_limit();
-            co_return got;
-        }
-        if (progress == h1::progress::failed)
-            fail(failure(failure_kind::protocol,
-                         "the response is refused: " + decoder_.error().message())
-                     .with("reason", to_string(decoder_.error().why())));
-        if (input_end()) {
-            if (upload_failure_) std::rethrow_exception(upload_failure_);
-            fail(failure(failure_kind::unavailable, *input_end(),
-                         "the server closed the connection before it answered")
-                     .in(failure_domain::transport));
-        }
-        if (upload_failure_) std::rethrow_exception(upload_failure_);
-        if (output_end()) stop_upload();  // the server takes no more, but it may have answered
-        if (output_end() == io::error_code(asio::error::timed_out))
-            fail(failure(failure_kind::timeout, "the server does not take the request")
-                     .in(failure_domain::transport)
-                     .with("limit_ms", options_.write_timeout.count()));
-        want_input();
-        if (!limited && !uploading_ && (unsent() == 0 || output_end())) {
-            limited = true;
-            arm_limit(options_.response_timeout);
-        }
-        co_await changed.wait();
-        const auto state = co_await asio::this_coro::cancellation_state;
-        if (state.cancelled() != asio::cancellation_type::none)
-            fail(failure(failure_kind::cancelled, asio::error::operation_aborted,
-                         "the exchange was cancelled"));
-        if (limited && limit_reached())
-            fail(failure(failure_kind::timeout, "the server did not answer in time")
-                     .in(failure_domain::transport)
-                     .with("limit_ms", options_.response_timeout.count()));
-    }
+    return result;
 }
 
 awaitable<io::stream> h1_client_connection::leave_http() {
@@ -317,7 +338,7 @@ void h1_client_connection::stop_upload() {
 awaitable<void> h1_client_connection::wait_for_continue() {
     std::exception_ptr thrown;
     try {
-        co_await with_deadline(options_.continue_timeout, continue_.wait());
+        co_await with_deadline(options_->continue_timeout, continue_.wait());
     } catch (...) {
         thrown = std::current_exception();
     }

@@ -120,7 +120,7 @@ void h2_client_connection::on_abandoned() noexcept {
 
 // The exchange ------------------------------------------------------------------------------------
 
-awaitable<response> h2_client_connection::exchange(request r) {
+awaitable<response> h2_client_connection::exchange(request* r) {
     auto keep = shared_from_this();
     if (available() == 0)
         throw failure(failure_kind::unavailable, "the connection cannot take another request")
@@ -131,7 +131,7 @@ awaitable<response> h2_client_connection::exchange(request r) {
     ++x.busy;
     std::exception_ptr thrown;
     try {
-        co_return co_await run(std::move(r), x);
+        co_return co_await run(*r, x);
     } catch (...) {
         thrown = std::current_exception();
     }
@@ -147,7 +147,7 @@ awaitable<response> h2_client_connection::exchange(request r) {
     throw std::move(f).delivered(not_sent ? delivery::not_sent : delivery::unknown);
 }
 
-awaitable<response> h2_client_connection::run(request r, h2_exchange& x) {
+awaitable<response> h2_client_connection::run(request& r, h2_exchange& x) {
     const http::method method = r.method();
     const auto* extended = r.extensions().get<extended_connect>();
     x.head_request = method == method::head;
@@ -180,7 +180,7 @@ awaitable<response> h2_client_connection::run(request r, h2_exchange& x) {
         // What is begun is seen to have begun, also when its content breaks off at once.
         gather();
         flush();
-        start_upload(x, std::move(r.body()), size);
+        start_upload(x, content_of(r), size);
         if (!expects) x.upload->may_send.set();
     }
     flush_later();

@@ -29,7 +29,7 @@ class h2_client_connection final : public h2_connection, public client_connectio
         return h2_connection::get_executor();
     }
     [[nodiscard]] http::version version() const noexcept override { return version::http_2; }
-    awaitable<response> exchange(request r) override;
+    awaitable<response> exchange(request* r) override;
     [[nodiscard]] std::size_t available() override;
     [[nodiscard]] std::size_t exchanges() const noexcept override { return open_exchanges(); }
     [[nodiscard]] bool usable() const noexcept override;
@@ -38,7 +38,7 @@ class h2_client_connection final : public h2_connection, public client_connectio
     void close() override;
 
   private:
-    awaitable<response> run(request r, h2_exchange& x);
+    awaitable<response> run(request& r, h2_exchange& x);
     awaitable<void> wait_for_extended_connect(h2_exchange& x);
     awaitable<void> wait_for_head(h2_exchange& x);
     awaitable<void> send_upload(h2_exchange& x, http::body content,

@@ -26,7 +26,7 @@ namespace asio = boost::asio;
 awaitable<pooled_connection> handshake::begin(std::shared_ptr<const client_options> options,
                                               awaitable<io::stream> connecting) {
     io::stream stream = co_await std::move(connecting);
-    co_return detail::make_client_connection(std::move(stream), *options);
+    co_return detail::make_client_connection(std::move(stream), options);
 }
 
 namespace detail {
@@ -88,22 +88,44 @@ void note_waiting(const extensions& of, const pool_opening* opened, clock::durat
     if (tls) of.insert(phase{"tls", *tls});
 }
 
-/// Nothing when the connection has ended meanwhile, and then `*r` is untouched.
-awaitable<std::optional<response>> exchange_on(pool_lease* lease, request* r,
-                                               std::optional<clock::duration> waited,
-                                               std::optional<request>* again) {
-    const std::shared_ptr<pooled> on = lease->begin();
-    if (!on) co_return std::nullopt;
-    if (waited) note_waiting(r->extensions(), lease->opened_by().get(), *waited);
-    if (again && lease->reused()) *again = r->replay();
-    std::optional<response> answer = co_await on->driver->exchange(std::move(*r));
+/// One attempt. Its parts lie in the frame of serve(), which awaits it.
+struct attempt_of {
+    request& r;
+    pool_lease lease;
+    std::optional<clock::duration> waited;  ///< for the connection, if it did
+    bool is_last = false;
+    bool stays = false;           ///< what goes out is still there afterwards
+    std::optional<request> copy;  ///< if not: the same once more, where that can be had
+
+    /// On the connection's executor. Null when the connection has ended meanwhile.
+    std::shared_ptr<pooled> begin() {
+        std::shared_ptr<pooled> on = lease.begin();
+        if (!on) return on;
+        if (waited) note_waiting(r.extensions(), lease.opened_by().get(), *waited);
+        stays = r.body().in_memory() != nullptr;
+        if (may_repeat() && !stays) copy = r.replay();
+        return on;
+    }
+    [[nodiscard]] bool may_repeat() const noexcept { return !is_last && lease.reused(); }
+    /// Makes the request what it was before, if that can be.
+    bool restore() {
+        if (!may_repeat()) return false;
+        if (copy) r = std::move(*copy);
+        return stays || copy;
+    }
+};
+
+awaitable<std::optional<response>> exchange_there(attempt_of* a) {
+    std::optional<response> answer;
+    if (const std::shared_ptr<pooled> on = a->begin())
+        answer = co_await on->driver->exchange(&a->r);
     co_return answer;
 }
 
 /// A response's content, until it ends.
 class timed_source final : public body::source {
   public:
-    timed_source(http::body inner, weft::extensions kept, const body_time& into,
+    timed_source(http::body inner, extensions_link kept, const body_time& into,
                  clock::time_point began)
         : inner_(std::move(inner)), kept_(std::move(kept)), into_(into), began_(began) {}
 
@@ -128,7 +150,7 @@ class timed_source final : public body::source {
 
   private:
     http::body inner_;
-    weft::extensions kept_;  // a fork, so that `into_` lives
+    extensions_link kept_;  // so that `into_` lives
     const body_time& into_;
     clock::time_point began_;
     bool over_ = false;
@@ -136,12 +158,12 @@ class timed_source final : public body::source {
 
 void time_body(response& r, clock::time_point head) {
     const body_time& into = r.extensions().emplace<body_time>();
-    if (r.body().empty()) {
+    if (r.body().in_memory()) {
         into.nanoseconds.store(0, std::memory_order_release);
         return;
     }
     r.set_body(http::body(
-        std::make_unique<timed_source>(std::move(r.body()), r.extensions().fork(), into, head)));
+        std::make_unique<timed_source>(std::move(r.body()), r.extensions().link(), into, head)));
 }
 
 bool is_cancelled(const asio::cancellation_state& state) noexcept {
@@ -201,32 +223,30 @@ awaitable<response> pool_core::serve(request r) {
     const asio::any_io_executor home = co_await asio::this_coro::executor;
     const std::shared_ptr<pool_shard> shard = shard_of(home).shared_from_this();
     const clock& time = shard->info->clock();
-    const pool_key key{std::move(to.scheme), std::move(to.host), to.port,
+    const pool_key key{to.secure, std::move(to.host), to.port,
                        connection_scoped_of(r.extensions())};
-    std::optional<request> again;
     std::optional<pool_shard::claim> claim;
-    for (bool resent = false;;) {
+    for (bool is_last = false;;) {
         if (setup_->closed.load(std::memory_order_relaxed))
             throw failure(failure_kind::rejected, "the client is closed")
                 .in(failure_domain::local)
                 .delivered(delivery::not_sent)
-                .with("host", to.authority);
+                .with("host", key.authority());
         std::exception_ptr thrown;
-        std::optional<clock::duration> waited;
-        pool_lease lease = shard->try_take(key);
-        if (!lease) {
+        attempt_of now{r, shard->try_take(key), {}, is_last, false, {}};
+        if (!now.lease) {
             if (!claim) {
                 claim.emplace().began = time.now();
                 claim->until = claim->began + setup_->options.queue_timeout;
             }
             try {
-                lease = co_await shard->acquire(key, to.authority, &r.extensions(), &*claim);
+                now.lease = co_await shard->acquire(&key, &r.extensions(), &*claim);
             } catch (...) {
                 thrown = std::current_exception();
             }
-            waited = time.now() - claim->began;
+            now.waited = time.now() - claim->began;
             if (thrown) {
-                r.extensions().insert(phase{"connect", *waited});
+                r.extensions().insert(phase{"connect", *now.waited});
                 std::rethrow_exception(thrown);
             }
         }
@@ -237,12 +257,11 @@ awaitable<response> pool_core::serve(request r) {
         const clock::time_point sent = time.now();
         std::optional<response> answer;
         try {
-            std::optional<request>* const copy = resent ? nullptr : &again;
             // Whether it is still good can be told on its own executor only.
-            if (lease.executor() == home)
-                answer = co_await exchange_on(&lease, &r, waited, copy);
-            else
-                answer = co_await run_on(lease.executor(), exchange_on(&lease, &r, waited, copy));
+            if (now.lease.executor() != home)
+                answer = co_await run_on(now.lease.executor(), exchange_there(&now));
+            else if (const std::shared_ptr<pooled> on = now.begin())
+                answer = co_await on->driver->exchange(&r);
         } catch (...) {
             thrown = std::current_exception();
         }
@@ -253,15 +272,13 @@ awaitable<response> pool_core::serve(request r) {
             co_return std::move(*answer);
         }
         if (!thrown) continue;
-        claim.reset();
-        if (!again || resent || is_cancelled(co_await asio::this_coro::cancellation_state) ||
-            !stale(failure::from(thrown), *again))
+        if (is_cancelled(co_await asio::this_coro::cancellation_state) || !now.restore() ||
+            !stale(failure::from(thrown), r))
             std::rethrow_exception(thrown);
         if (setup_->listens) resends.add(setup_->told);
         shard->drop_idle(key);
-        r = std::move(*again);
-        again.reset();
-        resent = true;
+        claim.reset();
+        is_last = true;
     }
 }
 

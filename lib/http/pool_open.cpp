@@ -103,7 +103,7 @@ void pool_shard::not_opened(const std::shared_ptr<pool_opening>& by, const failu
 
 /// On the connection's executor.
 void pool_shard::admit(const std::shared_ptr<pool_opening>& by, pooled_connection made) {
-    if (made->available() == 0) {
+    if (!made->is_ready()) {
         made->close();
         return not_opened(by, failure(failure_kind::unavailable, asio::error::connection_aborted,
                                       "the server closed the connection at once")

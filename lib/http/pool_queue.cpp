@@ -64,16 +64,15 @@ struct pool_shard::waiting_request final : waiter {
 
 /// Counts a request that waits, and keeps its host.
 struct pool_shard::user {
-    user(pool_shard& s, const pool_key& key, std::string authority) : of(s) {
+    user(pool_shard& s, const pool_key& key) : of(s) {
         const std::lock_guard lock(of.monitor);
         if (of.users_ >= of.setup_->options.max_waiting)
             throw failure(failure_kind::exhausted, "too many requests wait for a connection")
                 .in(failure_domain::local)
                 .delivered(delivery::not_sent)
-                .with("host", authority)
+                .with("host", key.authority())
                 .with("limit", static_cast<long long>(of.setup_->options.max_waiting));
         host = of.host_of(key);
-        if (host->authority.empty()) host->authority = std::move(authority);
         ++host->users;
         ++of.users_;
     }
@@ -107,11 +106,11 @@ awaitable<pool_shard::answer> pool_shard::wait(std::shared_ptr<pool_host> host,
     co_return got;
 }
 
-awaitable<pool_lease> pool_shard::acquire(pool_key key, std::string authority,
-                                          const weft::extensions* request, claim* of) {
+awaitable<pool_lease> pool_shard::acquire(const pool_key* key, const weft::extensions* request,
+                                          claim* of) {
     const auto self = shared_from_this();
     if (setup_->listens) waits.add(setup_->told);
-    const user me(*this, key, authority);
+    const user me(*this, *key);
     std::exception_ptr thrown;
     answer got;
     try {
@@ -125,7 +124,7 @@ awaitable<pool_lease> pool_shard::acquire(pool_key key, std::string authority,
             throw failure(failure_kind::timeout, "no connection was free in time")
                 .in(failure_domain::local)
                 .delivered(delivery::not_sent)
-                .with("host", authority)
+                .with("host", me.host->authority)
                 .with("limit_ms", setup_->options.queue_timeout.count());
         throw failure(cause).delivered(delivery::not_sent);
     }
@@ -229,7 +228,7 @@ void pool_shard::start_opening(const std::shared_ptr<pool_host>& h, deeds& d) {
     o->host = h;
     o->lane = serialized(first.home);
     o->wanted = net::connect_request(h->key.host, h->key.port);
-    o->wanted.scheme = h->key.scheme;
+    o->wanted.scheme = h->key.secure ? "https" : "http";
     weft::extensions facts(info->deadlines().ticks());
     h->key.scope.apply(facts);
     if (first.request)

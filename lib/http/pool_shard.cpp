@@ -36,7 +36,7 @@ pool_setup::pool_setup(connection_opener o, client_options c)
 std::size_t pool_key_hash::operator()(const pool_key& k) const noexcept {
     std::size_t h = std::hash<std::string_view>()(k.host);
     h = (h ^ k.port) * 0x9e3779b97f4a7c15ull;
-    h = (h ^ k.scheme.size()) * 0x9e3779b97f4a7c15ull;
+    h = (h ^ k.secure) * 0x9e3779b97f4a7c15ull;
     return h ^ k.scope.hash();
 }
 
@@ -96,7 +96,7 @@ std::shared_ptr<pool_host> pool_shard::host_of(const pool_key& key) {
     if (const auto found = hosts_.find(key); found != hosts_.end()) return found->second;
     auto made = std::make_shared<pool_host>(key);
     const protocol wish = setup_->options.protocol;
-    if (wish == protocol::http_1_1 || (wish == protocol::automatic && key.scheme == "http"))
+    if (wish == protocol::http_1_1 || (wish == protocol::automatic && !key.secure))
         made->version = pool_host::speaks::one_at_a_time;
     hosts_.emplace(key, made);
     return made;
@@ -138,7 +138,7 @@ pool_lease pool_shard::try_take(const pool_key& key) {
 bool pool_shard::begin(const std::shared_ptr<pooled>& c, bool& reused,
                        std::shared_ptr<const pool_opening>& opened_by) {
     // Asks the stream: an end that has come meanwhile is seen here, not once the request is sent.
-    const bool good = c->driver->available() > 0;
+    const bool good = c->driver->is_ready();
     const std::lock_guard lock(monitor);
     if (!good) {
         not_ready(*c);  // until it has been looked at

@@ -47,11 +47,12 @@ struct pool_setup {
 /// Everything that changes what a connection means. The TLS configuration, the route and the wish
 /// for a version are the opener's, of which a pool has one, or connection-scoped.
 struct pool_key {
-    std::string scheme;
+    bool secure = false;
     std::string host;
     std::uint16_t port = 0;
     connection_scope scope;
 
+    [[nodiscard]] std::string authority() const { return authority_text(secure, host, port); }
     friend bool operator==(const pool_key&, const pool_key&) = default;
 };
 struct pool_key_hash {
@@ -169,12 +170,12 @@ class pool_line {
 
 /// One key's connections and queue. Guarded by its shard.
 struct pool_host {
-    explicit pool_host(pool_key k) : key(std::move(k)) {}
+    explicit pool_host(const pool_key& k) : key(k), authority(k.authority()) {}
 
     enum class speaks : unsigned char { unknown, one_at_a_time, many_at_once };
 
     const pool_key key;
-    std::string authority;
+    const std::string authority;
     speaks version = speaks::unknown;
     std::vector<std::shared_ptr<pooled>> connections;
     std::vector<pooled*> ready;  ///< with something free; the one used last at the end
@@ -205,8 +206,7 @@ class pool_shard final : public weft::detail::waitable,
         std::uint64_t order = 0;  ///< 0: it has not waited yet
     };
     /// The next in turn. Throws as pool::serve does.
-    awaitable<pool_lease> acquire(pool_key key, std::string authority,
-                                  const weft::extensions* request, claim* of);
+    awaitable<pool_lease> acquire(const pool_key* key, const weft::extensions* request, claim* of);
     /// One that was kept was stale: the others may be as well.
     void drop_idle(const pool_key& key);
 

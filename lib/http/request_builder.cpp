@@ -4,6 +4,7 @@
 #include <weft/core/deadline.hpp>
 #include <weft/core/failure.hpp>
 #include <weft/http/client.hpp>
+#include <weft/http/detail/chars.hpp>
 #include <weft/http/json.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/with_deadline.hpp>
@@ -64,10 +65,27 @@ std::string base64(std::string_view text) {
 
 request_builder::request_builder(std::shared_ptr<client::state> state, const method& m,
                                  std::string_view url)
-    : state_(std::move(state)), method_(m), url_(url) {}
+    : state_(std::move(state)) {
+    set_url(detail::without_fragment(url));
+    request_.head().set_method(m);
+}
+
+void request_builder::set_url(std::string_view url) {
+    no_target_.reset();
+    if (!url.empty() && detail::all(url, detail::cc_target))
+        request_.head().set_target(url);
+    else
+        no_target_.emplace(url);
+}
 
 request_builder& request_builder::query(std::string_view name, std::string_view value) & {
-    url_ = detail::with_parameter(std::move(url_), name, value);
+    std::string url = no_target_ ? std::move(*no_target_) : std::string(request_.target());
+    set_url(detail::with_parameter(std::move(url), name, value));
+    return *this;
+}
+
+request_builder& request_builder::headers(const http::headers& fields) & {
+    for (const auto& f : fields) request_.headers().add(f.name, f.value);
     return *this;
 }
 
@@ -127,9 +145,8 @@ request_builder& request_builder::timeout(std::chrono::nanoseconds limit) & {
 
 awaitable<response> request_builder::send() && {
     return [](request_builder self) -> awaitable<response> {
-        self.request_.head().set_method(self.method_);
-        self.request_.head().set_target(detail::without_fragment(self.url_));
-        client whole(std::move(self.state_));
+        if (self.no_target_) self.request_.head().set_target(*self.no_target_);  // throws
+        const std::shared_ptr<client::state> state = std::move(self.state_);
         if (self.timeout_) {
             const auto executor = co_await asio::this_coro::executor;
             const auto now = context_info::of(executor).clock().now();
@@ -140,7 +157,7 @@ awaitable<response> request_builder::send() && {
             const deadline* const given = self.request_.extensions().get<deadline>();
             if (!given || own.at < given->at) self.request_.extensions().insert(own);
         }
-        co_return co_await whole.serve(std::move(self.request_));
+        co_return co_await detail::send_through(*state, std::move(self.request_));
     }(std::move(*this));
 }
 

@@ -9,13 +9,21 @@
 
 namespace weft::http::detail {
 
+/// What Host says: the port only when it is not the scheme's, or always.
+std::string authority_text(bool secure, std::string_view host, std::uint16_t port,
+                           bool with_port = false);
+
 /// Where a request goes, and what it says on the way.
 struct destination {
-    std::string scheme;  ///< "http" or "https", in lower case
-    std::string host;    ///< a name, or an IP address without brackets
+    bool secure = false;  ///< by https
     std::uint16_t port = 0;
-    std::string authority;  ///< what Host says: the port only when it is not the scheme's
-    std::string target;     ///< in origin-form
+    std::string host;    ///< a name or an IP address without brackets, in lower case
+    std::string target;  ///< in origin-form, or "*"
+
+    [[nodiscard]] std::string_view scheme() const noexcept { return secure ? "https" : "http"; }
+    [[nodiscard]] std::string authority(bool with_port = false) const {
+        return authority_text(secure, host, port, with_port);
+    }
 };
 
 /// Takes a request's destination from its absolute target, or from its Host field (then by http).

@@ -55,15 +55,50 @@ TEST_CASE("exchanges of one connection wait for each other, in order") {
 
 TEST_CASE("the next exchange waits for the body of the one before") {
     testing::run([]() -> awaitable<void> {
-        http::connection c = co_await connected(hello);
+        const std::string large(50'000, 'x');
+        http::connection c = co_await connected(
+            [&](http::request) -> awaitable<http::response> { co_return http::text(large); });
         http::response first = co_await c.serve(http::request(http::method::get, "http://a/"));
         auto second = co_await attempt(with_deadline(1s, get(c, "/")));
-        CHECK(!second);
+        REQUIRE(!second);
         CHECK(second.error().kind() == failure_kind::timeout);
         std::string text = co_await first.body().text();
-        CHECK(text == "Hello, world");
+        CHECK(text == large);
         std::string third = co_await get(c, "/");
-        CHECK(third == "Hello, world");
+        CHECK(third == large);
+    });
+}
+
+TEST_CASE("a body that came whole with its head holds nobody up, and outlives its connection") {
+    testing::run([]() -> awaitable<void> {
+        http::connection c = co_await connected(hello);
+        http::response first = co_await c.serve(http::request(http::method::get, "http://a/"));
+        CHECK(first.body().in_memory());
+        std::string second = co_await get(c, "/");
+        CHECK(second == "Hello, world");
+        c.close();
+        std::string text = co_await first.body().text();
+        CHECK(text == "Hello, world");
+    });
+}
+
+TEST_CASE("a body whose end has not come with the head is pulled") {
+    testing::run([]() -> awaitable<void> {
+        auto mock = scripted([](peer& p) -> awaitable<void> {
+            co_await p.head();
+            co_await p.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell");
+            co_await sleep_for(1s);
+            co_await p.say("o");
+            co_await p.rest();
+        });
+        http::client client(mock);
+        http::response r = co_await client.get("http://a/").send();
+        CHECK(!r.body().in_memory());
+        CHECK(client.statistics().in_use == 1);
+        std::string text = co_await r.body().text();
+        CHECK(text == "hello");
+        CHECK(client.statistics().idle == 1);
+        co_await client.close();
     });
 }
 

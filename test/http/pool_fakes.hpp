@@ -47,11 +47,11 @@ class fake_connection final : public http::detail::client_connection,
 
     asio::any_io_executor get_executor() const override { return executor_; }
     http::version version() const noexcept override { return origin_->speaks; }
-    awaitable<http::response> exchange(http::request r) override {
+    awaitable<http::response> exchange(http::request* r) override {
         const auto keep = shared_from_this();
         ++busy_;
         origin_->most_at_once = std::max(origin_->most_at_once, busy_);
-        origin_->served.emplace_back(r.target());
+        origin_->served.emplace_back(r->target());
         std::exception_ptr thrown;
         try {
             co_await sleep_for(origin_->answering);

@@ -171,6 +171,9 @@ class request_builder {
     request_builder&& header(std::string_view name, std::string_view value) && {
         return std::move(header(name, value));
     }
+    /// Adds fields.
+    request_builder& headers(const http::headers& fields) &;
+    request_builder&& headers(const http::headers& fields) && { return std::move(headers(fields)); }
     /// Sets the content.
     request_builder& body(http::body content) &;
     request_builder&& body(http::body content) && { return std::move(body(std::move(content))); }
@@ -266,10 +269,11 @@ class request_builder {
         co_return detail::json_access<T>::decode(text);
     }
 
+    void set_url(std::string_view url);
+
     std::shared_ptr<client::state> state_;
-    http::method method_;
-    std::string url_;
     http::request request_;
+    std::optional<std::string> no_target_;  ///< a URL that none can be: send() says so
     std::optional<std::chrono::nanoseconds> timeout_;
 };
 

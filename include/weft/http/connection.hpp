@@ -18,9 +18,9 @@ namespace weft::http {
 ///     http::response r = co_await c.serve(http::request(http::method::get, "http://shop.test/"));
 ///
 /// HTTP/1 or HTTP/2, as client_options::protocol says. Over HTTP/1 requests go one after the other:
-/// a second one waits, in order, until the response before it has been read to its end. Over HTTP/2
-/// they go at the same time, as many as the server allows. Copies share the connection; the last
-/// one closes it, unless a response's body is still being read.
+/// a second one waits, in order, until the response before it has been read to its end, unless all
+/// of it came at once. Over HTTP/2 they go at the same time, as many as the server allows. Copies
+/// share the connection; the last one closes it, unless a response's body is still being read.
 class connection {
   public:
     /// Target: origin-form with a Host field, or an absolute URL (from which Host is taken).

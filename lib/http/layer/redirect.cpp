@@ -35,7 +35,7 @@ std::string mended(std::string_view location) {
 }
 
 std::string text_of(const destination& to) {
-    return to.scheme + "://" + to.authority + (to.target == "*" ? "/" : to.target);
+    return std::string(to.scheme()) + "://" + to.authority() + (to.target == "*" ? "/" : to.target);
 }
 
 /// Where a Location leads, without user information and fragment.
@@ -117,10 +117,10 @@ std::optional<request> redirect_trail::follow(const response& r, sent_request& s
     } catch (const failure&) {
         throw refused(failure_kind::protocol, "the redirect's Location is no URL", url_, *location);
     }
-    if (from.scheme == "https" && to.scheme == "http" && !options_.dangerously_allow_downgrade)
+    if (from.secure && !to.secure && !options_.dangerously_allow_downgrade)
         throw refused(failure_kind::rejected, "a redirect from https to http", url_, *location);
     headers& fields = sent.head.headers();
-    if (from.scheme != to.scheme || from.host != to.host || from.port != to.port) {
+    if (from.secure != to.secure || from.host != to.host || from.port != to.port) {
         fields.erase(field::authorization);
         fields.erase(field::cookie);
         fields.erase(field::proxy_authorization);
