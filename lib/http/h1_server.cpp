@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "h1_server.hpp"
 
+#include "negotiated.hpp"
 #include <weft/core/failure.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -49,7 +50,8 @@ h1_server_connection::h1_server_connection(io::stream connection, any_app app,
       inbound_(*this, {options_.body_timeout, options_.min_body_rate, true}),
       report_(stream().extensions(), options_.on_failure),
       began_(context().clock().now()) {
-    sniffing_ = options_.speak_http2;
+    // Over TLS it is ALPN that says so (RFC 9113, 3.2).
+    sniffing_ = options_.speak_http2 && !is_secure(stream().extensions());
     write_timeout = options_.write_timeout;
     min_send_rate = options_.min_send_rate;
     inbound_.on_release = [this] { watch_peer(); };

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <utility>
 
 namespace weft::tls::detail {
@@ -28,8 +29,14 @@ class byte_queue {
     [[nodiscard]] boost::asio::const_buffer buffer() const noexcept { return {data(), size()}; }
 
     /// Room behind what is there, at least `n`, good until the next call of any other function.
+    /// Without memory for it: none.
+    boost::asio::mutable_buffer try_prepare(std::size_t n) noexcept {
+        if (space_ - end_ < n && !make_room(n)) return {};
+        return {memory_.get() + end_, space_ - end_};
+    }
+    /// The same; throws std::bad_alloc.
     boost::asio::mutable_buffer prepare(std::size_t n) {
-        if (space_ - end_ < n) make_room(n);
+        if (space_ - end_ < n && !make_room(n)) throw std::bad_alloc();
         return {memory_.get() + end_, space_ - end_};
     }
     /// So many of the bytes that were prepared are there now.
@@ -67,19 +74,21 @@ class byte_queue {
     }
 
   private:
-    void make_room(std::size_t n) {
+    bool make_room(std::size_t n) noexcept {
         const std::size_t held = size();
         if (held + n <= space_) {
             std::memmove(memory_.get(), data(), held);
         } else {
             const std::size_t space = std::max(held + n, 2 * held);
-            std::unique_ptr<char[]> memory(new char[space]);
+            std::unique_ptr<char[]> memory(new (std::nothrow) char[space]);
+            if (!memory) return false;
             if (held > 0) std::memcpy(memory.get(), data(), held);
             memory_ = std::move(memory);
             space_ = space;
         }
         begin_ = 0;
         end_ = held;
+        return true;
     }
 
     std::unique_ptr<char[]> memory_;

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -36,17 +37,71 @@ auto naming(const std::filesystem::path& file, Read read) {
     }
 }
 
+/// The code point at the front of a text in UTF-8, and its bytes; what is none: the byte, and 1.
+struct code_point {
+    std::uint32_t value;
+    std::size_t size;
+    bool good = true;
+};
+code_point first_of(std::string_view text) {
+    const auto byte = [&](std::size_t i) -> std::uint32_t {
+        return static_cast<unsigned char>(text[i]);
+    };
+    if (byte(0) < 0x80) return {byte(0), 1};
+    const std::size_t size = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+    if (byte(0) < 0xc2 || byte(0) > 0xf4 || size > text.size()) return {byte(0), 1, false};
+    std::uint32_t value = byte(0) & (0x7fu >> size);
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return {byte(0), 1, false};
+        value = value << 6 | (byte(i) & 0x3f);
+    }
+    return {value, size};
+}
+
+/// Text of a certificate that nobody may have verified, for logs and terminals: what would control
+/// them, or the direction in which they write, is escaped as bytes (RFC 4514, 2.4).
+std::string printable(std::string_view text) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string out;
+    while (!text.empty()) {
+        const code_point c = first_of(text);
+        const bool control = c.value < 0x20 || (c.value >= 0x7f && c.value < 0xa0);
+        const bool direction = c.value == 0x200e || c.value == 0x200f ||
+                               (c.value >= 0x2028 && c.value <= 0x202e) ||
+                               (c.value >= 0x2066 && c.value <= 0x2069);
+        for (const char byte : text.substr(0, c.size)) {
+            if (c.good && !control && !direction) {
+                out += byte;
+                continue;
+            }
+            out += '\\';
+            out += digits[static_cast<unsigned char>(byte) >> 4];
+            out += digits[static_cast<unsigned char>(byte) & 15];
+        }
+        text.remove_prefix(c.size);
+    }
+    return out;
+}
+
 std::string name_text(const X509_NAME* name) {
     const owned_bio out(BIO_new(BIO_s_mem()));
     if (!out) throw std::bad_alloc();
     X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
-    return text_of(*out);
+    return printable(text_of(*out));
 }
 
+/// A certificate may be good until the year 9999 (RFC 5280, 4.1.2.5), and time_point ends before.
 certificate::time_point time_of(const ASN1_TIME* t) {
+    using time_point = certificate::time_point;
+    constexpr auto whole_seconds = [](time_point p) {
+        return std::chrono::duration_cast<std::chrono::seconds>(p.time_since_epoch());
+    };
     std::tm parts{};
     if (ASN1_TIME_to_tm(t, &parts) != 1) throw unusable("the certificate has no valid time");
-    return certificate::time_point(std::chrono::seconds(timegm(&parts)));
+    const std::chrono::seconds s(timegm(&parts));
+    if (s > whole_seconds(time_point::max())) return time_point::max();
+    if (s < whole_seconds(time_point::min())) return time_point::min();
+    return time_point(s);
 }
 
 template <class Object>
@@ -144,8 +199,9 @@ std::vector<std::string> certificate::names() const {
     for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
         const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
         if (name->type == GEN_DNS)
-            all.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
-                             static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
+            all.push_back(
+                printable({reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
+                           static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName))}));
         else if (name->type == GEN_IPADD)
             all.push_back(address_text(name->d.iPAddress));
     }
@@ -161,6 +217,7 @@ certificate::time_point certificate::not_after() const {
 
 bool certificate::matches(std::string_view host) const {
     const std::string name(host);
+    if (name.starts_with('.')) return false;  // to OpenSSL that is any name below
     const bool found = is_address(name) ? X509_check_ip_asc(x509_.get(), name.c_str(), 0) == 1
                                         : X509_check_host(x509_.get(), name.data(), name.size(),
                                                           X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |

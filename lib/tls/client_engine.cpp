@@ -46,6 +46,10 @@ std::string verified_host(const target& to, const connection_settings& settings)
     if (host.size() > 1 && host.back() == '.') host.pop_back();
     if (host.empty() || host.find('\0') != std::string::npos)
         throw failure(failure_kind::invalid_input, "TLS needs the name of the server");
+    // OpenSSL would take that for any name below it.
+    if (host.front() == '.')
+        throw failure(failure_kind::invalid_input, "the name of a server begins with a dot")
+            .with("host", host);
     return host;
 }
 

@@ -3,6 +3,7 @@
 #include <weft/tls/client_hello.hpp>
 
 #include <algorithm>
+#include <bitset>
 
 namespace weft::tls {
 
@@ -50,6 +51,7 @@ constexpr std::uint32_t extension_supported_versions = 43;
 constexpr std::size_t record_header = 5;
 constexpr std::size_t message_header = 4;
 constexpr std::size_t max_record = 16 * 1024;
+constexpr std::size_t max_alpn = 64;
 
 bool read_numbers(std::string_view list, std::vector<std::uint16_t>& into) {
     reader in(list);
@@ -79,20 +81,20 @@ bool read_alpn(std::string_view data, std::vector<std::string>& names) {
     while (list.good() && !list.at_end()) {
         const std::string_view name = list.vector(1);
         if (name.empty()) return false;
-        names.emplace_back(name);
+        if (names.size() < max_alpn) names.emplace_back(name);
     }
     return in.finished() && list.good() && !names.empty();
 }
 
 bool read_extensions(std::string_view data, client_hello& hello) {
     reader in(data);
-    std::vector<std::uint32_t> seen;
+    std::bitset<65536> seen;  // of all kinds: a list of 16,000 would take its time to look through
     while (in.good() && !in.at_end()) {
         const std::uint32_t kind = in.number(2);
         const std::string_view value = in.vector(2);
         // None may come twice (RFC 8446, 4.2).
-        if (!in.good() || std::find(seen.begin(), seen.end(), kind) != seen.end()) return false;
-        seen.push_back(kind);
+        if (!in.good() || seen.test(kind)) return false;
+        seen.set(kind);
         if (kind == extension_server_name) {
             if (!read_server_name(value, hello.server_name)) return false;
         } else if (kind == extension_alpn) {

@@ -87,6 +87,9 @@ class draft {
         check(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(x509_.get())));
     }
     static void set_time(ASN1_TIME* at, certificate::time_point t) {
+        // No well-defined expiration (RFC 5280, 4.1.2.5).
+        if (t == certificate::time_point::max())
+            return check(ASN1_TIME_set_string_X509(at, "99991231235959Z") == 1);
         check(ASN1_TIME_set(at, seconds_of(t)) != nullptr);
     }
 

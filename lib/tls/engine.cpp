@@ -31,7 +31,6 @@ constexpr std::size_t max_answers = 256 * 1024;
 
 std::string verdict::reason() const {
     if (wrong_key) return "none of its keys is pinned";
-    if (out_of_time) return "the certificate of the resumed session has expired";
     return X509_verify_cert_error_string(code);
 }
 
@@ -65,18 +64,18 @@ struct engine::callbacks {
         return command == BIO_CTRL_FLUSH ? 1 : 0;
     }
 
-    /// The kind of BIO: made once, never changed.
+    /// The kind of BIO: made once, never changed, and never freed: a stream may outlive whatever is
+    /// destroyed at the end of the program.
     static BIO_METHOD* method() {
-        static const owned<BIO_METHOD, &BIO_meth_free> made = [] {
-            owned<BIO_METHOD, &BIO_meth_free> m(
-                BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weft queues"));
+        static BIO_METHOD* const made = [] {
+            BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weft queues");
             if (!m) throw std::bad_alloc();
-            BIO_meth_set_read_ex(m.get(), &read);
-            BIO_meth_set_write_ex(m.get(), &write);
-            BIO_meth_set_ctrl(m.get(), &control);
+            BIO_meth_set_read_ex(m, &read);
+            BIO_meth_set_write_ex(m, &write);
+            BIO_meth_set_ctrl(m, &control);
             return m;
         }();
-        return made.get();
+        return made;
     }
 
     static int verify(X509_STORE_CTX* chain, void*) noexcept {
@@ -173,11 +172,6 @@ engine::step engine::handshake() {
     clear_errors();
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) {
-        verdict_ = judge_session();
-        if (!verdict_.good()) {
-            fail_with(tls::error::protocol, verdict_.reason());
-            return step::failed;
-        }
         established_ = true;
         return step::done;
     }
@@ -192,7 +186,7 @@ engine::step engine::handshake() {
     }
 }
 
-std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) {
+std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept {
     ec = {};
     std::size_t total = 0;
     for (auto buffer : into) {
@@ -236,7 +230,7 @@ bool engine::flooded() const noexcept {
            outbox_.size() > max_answers;
 }
 
-std::size_t engine::write(io::const_buffers from, io::error_code& ec) {
+std::size_t engine::write(io::const_buffers from, io::error_code& ec) noexcept {
     ec = {};
     std::array<char, record> joined;
     std::size_t total = 0;
@@ -269,7 +263,8 @@ std::size_t engine::write(io::const_buffers from, io::error_code& ec) {
         if (total == 0) {
             const std::size_t left = piece.size() + rest.size();
             const std::size_t expected = std::min(left, flight);
-            outbox_.prepare(expected + (expected / record + 1) * record_overhead);
+            // Without memory for all of it, the write below says so.
+            outbox_.try_prepare(expected + (expected / record + 1) * record_overhead);
         }
         std::size_t n = 0;
         clear_errors();
@@ -283,33 +278,44 @@ std::size_t engine::write(io::const_buffers from, io::error_code& ec) {
     return total;
 }
 
-void engine::close() {
+void engine::close() noexcept {
     if (error_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN)) return;
     clear_errors();
     SSL_shutdown(ssl_.get());
     clear_errors();
 }
 
-io::error_code engine::fail() {
+io::error_code engine::fail() noexcept {
     if (thrown_) {
-        fail_with(tls::error::protocol, "refused");
+        // Later than in the handshake only memory can have been missing.
+        fail_with(established_ ? io::error_code(asio::error::no_memory)
+                               : io::error_code(tls::error::protocol),
+                  {});
+        clear_errors();
         return error_;
     }
     const int reason = ERR_GET_REASON(ERR_peek_error());
     const bool by_library = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL;
+    const auto text = []() noexcept -> std::string {
+        try {
+            return take_error();
+        } catch (const std::bad_alloc&) {
+            return {};  // it fails all the same, in fewer words
+        }
+    };
     // OpenSSL's reasons from here on are the peer's alerts.
     if (by_library && reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + 255)
-        fail_with(io::error_code(reason - SSL_AD_REASON_OFFSET, alert_category()), take_error());
+        fail_with(io::error_code(reason - SSL_AD_REASON_OFFSET, alert_category()), text());
     else if (by_library &&
              (reason == SSL_R_TOO_MANY_KEY_UPDATES || reason == SSL_R_RECORD_TOO_SMALL ||
               reason == SSL_R_TOO_MANY_WARN_ALERTS))
-        fail_with(tls::error::flood, take_error());
+        fail_with(tls::error::flood, text());
     else
-        fail_with(tls::error::protocol, take_error());
+        fail_with(tls::error::protocol, text());
     return error_;
 }
 
-void engine::fail_with(io::error_code ec, std::string reason) {
+void engine::fail_with(io::error_code ec, std::string reason) noexcept {
     if (error_) return;
     error_ = ec;
     reason_ = std::move(reason);

@@ -16,14 +16,11 @@ namespace weft::tls::detail {
 
 /// What was wrong with the peer's certificates.
 struct verdict {
-    int code = X509_V_OK;      ///< OpenSSL's
-    bool wrong_key = false;    ///< the chain is good, and has none of the pinned keys
-    bool out_of_time = false;  ///< of a session that was resumed
-    std::string certificate;   ///< the subject of the one it was about
+    int code = X509_V_OK;     ///< OpenSSL's
+    bool wrong_key = false;   ///< the chain is good, and has none of the pinned keys
+    std::string certificate;  ///< the subject of the one it was about
 
-    [[nodiscard]] bool good() const noexcept {
-        return code == X509_V_OK && !wrong_key && !out_of_time;
-    }
+    [[nodiscard]] bool good() const noexcept { return code == X509_V_OK && !wrong_key; }
     [[nodiscard]] std::string reason() const;
 };
 
@@ -59,12 +56,12 @@ class engine {
 
     /// Decrypts into the buffers. 0 with `ec`: would_block (the inbox is used up), eof (the peer's
     /// close_notify), or what the session failed with, again and again.
-    std::size_t read(io::mutable_buffers into, io::error_code& ec);
+    std::size_t read(io::mutable_buffers into, io::error_code& ec) noexcept;
     /// Encrypts at most one flight, and says how much of the buffers that was. 0 with `ec` when the
     /// session has failed.
-    std::size_t write(io::const_buffers from, io::error_code& ec);
+    std::size_t write(io::const_buffers from, io::error_code& ec) noexcept;
     /// Says that nothing more will be written (close_notify). Once; not after a failure.
-    void close();
+    void close() noexcept;
 
     [[nodiscard]] byte_queue& inbox() noexcept { return inbox_; }
     [[nodiscard]] byte_queue& outbox() noexcept { return outbox_; }
@@ -123,14 +120,12 @@ class engine {
     /// The same, parsed by OpenSSL too: SSL_CLIENT_HELLO_SUCCESS, _RETRY, or _ERROR with an alert.
     virtual int on_hello(int&) { return SSL_CLIENT_HELLO_SUCCESS; }
     virtual void log_key(std::string_view) {}
-    /// The last word on a handshake that OpenSSL is content with.
-    virtual verdict judge_session() { return {}; }
 
   private:
     struct callbacks;
 
-    io::error_code fail();
-    void fail_with(io::error_code ec, std::string reason);
+    io::error_code fail() noexcept;
+    void fail_with(io::error_code ec, std::string reason) noexcept;
     [[nodiscard]] bool flooded() const noexcept;
 
     owned_ssl ssl_;

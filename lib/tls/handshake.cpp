@@ -6,6 +6,7 @@
 #include "tls_stream.hpp"
 #include <weft/core/attempt.hpp>
 #include <weft/runtime/context.hpp>
+#include <weft/runtime/run_on.hpp>
 #include <weft/runtime/shielded.hpp>
 #include <weft/runtime/with_deadline.hpp>
 #include <weft/tls/acceptor.hpp>
@@ -113,7 +114,8 @@ awaitable<void> answer_hello(server_engine& e) {
 
 /// One flight out, one flight in, until the engine has enough. True: it is done. False: it failed,
 /// and says why; its alert was not sent yet.
-awaitable<bool> exchange(io::stream& below, engine& e, const handshake_names& names) {
+awaitable<bool> exchange(io::stream& below, engine& e, const handshake_names& names,
+                         handshake_progress* told) {
     for (;;) {
         const engine::step step = e.handshake();
         if (step == engine::step::failed) co_return false;
@@ -133,6 +135,7 @@ awaitable<bool> exchange(io::stream& below, engine& e, const handshake_names& na
                           "the peer ended the connection during the TLS handshake " + names.who)
                 .in(failure_domain::transport);
         e.received(n);
+        if (told) told->heard.store(true, std::memory_order_relaxed);
     }
 }
 
@@ -148,14 +151,13 @@ awaitable<void> send_refusal(io::stream& below, byte_queue& alert) {
     }
 }
 
-}  // namespace
-
-awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
-                                    std::chrono::milliseconds limit, handshake_names names) {
+awaitable<io::stream> handshake_here(io::stream below, std::unique_ptr<engine> e,
+                                     std::chrono::milliseconds limit, handshake_names names,
+                                     handshake_progress* told) {
     std::exception_ptr failed;
     bool done = false;
     try {
-        done = co_await with_deadline(limit, exchange(below, *e, names));
+        done = co_await with_deadline(limit, exchange(below, *e, names, told));
     } catch (...) {
         failed = std::current_exception();
     }
@@ -183,15 +185,36 @@ awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
     throw dressed(std::move(f), names);
 }
 
+awaitable<io::stream> accept_stream(io::stream stream, const server_config& config,
+                                    handshake_progress* told) {
+    std::shared_ptr<const server_context> context = config.state()->current();
+    const std::chrono::milliseconds limit = context->options().handshake_timeout;
+    clock& time = context_info::of(stream.get_executor()).clock();
+    auto engine = std::make_unique<server_engine>(std::move(context), time.wall_now());
+    handshake_names names{"of a client", {}};
+    return run_handshake(std::move(stream), std::move(engine), limit, std::move(names), told);
+}
+
+}  // namespace
+
+awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
+                                    std::chrono::milliseconds limit, handshake_names names,
+                                    handshake_progress* told) {
+    const asio::any_io_executor here = co_await asio::this_coro::executor;
+    const asio::any_io_executor there = below.get_executor();
+    auto work = handshake_here(std::move(below), std::move(e), limit, std::move(names), told);
+    if (here == there) co_return co_await std::move(work);
+    co_return co_await run_on(there, std::move(work));
+}
+
+awaitable<io::stream> accept(io::stream stream, server_config config, handshake_progress& told) {
+    return accept_stream(std::move(stream), config, &told);
+}
+
 }  // namespace detail
 
 awaitable<io::stream> accept(io::stream stream, server_config config) {
-    std::shared_ptr<const detail::server_context> context = config.state()->current();
-    const std::chrono::milliseconds limit = context->options().handshake_timeout;
-    clock& time = context_info::of(stream.get_executor()).clock();
-    auto engine = std::make_unique<detail::server_engine>(std::move(context), time.wall_now());
-    detail::handshake_names names{"of a client", {}};
-    return detail::run_handshake(std::move(stream), std::move(engine), limit, std::move(names));
+    return detail::accept_stream(std::move(stream), config, nullptr);
 }
 
 awaitable<io::stream> handshake(io::stream stream, client_config config, target to,

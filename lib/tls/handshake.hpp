@@ -5,7 +5,9 @@
 #include <weft/core/awaitable.hpp>
 #include <weft/core/failure.hpp>
 #include <weft/io/stream.hpp>
+#include <weft/tls/server_config.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -18,8 +20,18 @@ struct handshake_names {
     std::string host;  ///< context of the failure; may be empty
 };
 
-/// Runs the handshake, within the limit, and gives the stream that lies on it.
+/// What others may see of a handshake that is under way. From any thread.
+struct handshake_progress {
+    std::atomic<bool> heard = false;  ///< the peer has sent something
+};
+
+/// Runs the handshake, within the limit, and gives the stream that lies on it. On the executor of
+/// the stream, whoever awaits it; `told` may be null.
 awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
-                                    std::chrono::milliseconds limit, handshake_names names);
+                                    std::chrono::milliseconds limit, handshake_names names,
+                                    handshake_progress* told = nullptr);
+
+/// tls::accept that says how far it is. `told` outlives it.
+awaitable<io::stream> accept(io::stream stream, server_config config, handshake_progress& told);
 
 }  // namespace weft::tls::detail

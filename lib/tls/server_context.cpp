@@ -3,6 +3,7 @@
 #include "settings.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace weft::tls {
 
@@ -36,15 +37,26 @@ void server_context::index() {
             if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
         return name;
     };
-    for (const identity& id : ids)
-        for (const std::string& name : id.certificate().names())
-            by_name_[lower(name)].push_back(id);
+    const auto kind = [](const identity& id) {
+        return EVP_PKEY_get_base_id(id.key().native_handle());
+    };
+    for (const identity& id : ids) {
+        for (const std::string& name : id.certificate().names()) {
+            // OpenSSL holds one of each kind of key: the first counts.
+            std::vector<identity>& all = by_name_[lower(name)].ids;
+            if (std::ranges::find(all, kind(id), kind) == all.end()) all.push_back(id);
+        }
+    }
     // The first one, and those that serve one of its names with another kind of key.
     const std::vector<std::string> names = ids.front().certificate().names();
-    anyone_ = names.empty() ? std::vector<identity>{ids.front()} : by_name_.at(lower(names[0]));
+    anyone_ = names.empty() ? std::vector<identity>{ids.front()} : by_name_.at(lower(names[0])).ids;
+    const auto chain = [](const identity& id) -> const auto& { return id.chain(); };
+    for (auto& [name, shown] : by_name_)
+        shown.to_anyone =
+            std::ranges::equal(shown.ids, anyone_, std::ranges::equal_to(), chain, chain);
 }
 
-const std::vector<identity>* server_context::find(const std::string& name) const {
+const server_context::shown* server_context::find(const std::string& name) const {
     auto found = by_name_.find(name);
     if (found == by_name_.end()) {
         // "*.shop.test" is for "www.shop.test", and for nothing below that (RFC 9525, 6.3).
@@ -100,6 +112,8 @@ void server_context::set_tickets() {
         throw failure(failure_kind::invalid_input,
                       "ticket_lifetime is between a second and 84 hours");
     SSL_CTX_set_timeout(native_.get(), static_cast<long>(o.ticket_lifetime.count()));
+    SSL_CTX_set_session_ticket_cb(native_.get(), &server_engine::seal_ticket,
+                                  &server_engine::open_ticket, nullptr);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(native_.get(), &server_engine::ticket_key);
 }
 

@@ -5,7 +5,9 @@
 #include "settings.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <ctime>
 
 namespace weft::tls::detail {
 
@@ -16,7 +18,20 @@ server_engine::server_engine(std::shared_ptr<const server_context> context,
     SSL_set_accept_state(ssl());
 }
 
+namespace {
+
+/// A ClientHello is larger than a few KiB only by intent, and OpenSSL keeps parts of it as long as
+/// the connection: protocols, groups, signature algorithms.
+constexpr std::size_t max_hello = 16 * 1024;
+
+}  // namespace
+
 void server_engine::hello_came(std::string_view message) {
+    if (message.size() > max_hello)
+        throw failure(failure_kind::protocol, "the client's first message is too large")
+            .with("bytes", static_cast<long long>(message.size()))
+            .in(failure_domain::protocol)
+            .delivered(delivery::not_sent);
     // After a HelloRetryRequest it comes again, and may not have changed (RFC 8446, 4.1.2).
     if (!chosen_) parse_hello_message(message, hello_);
 }
@@ -25,14 +40,17 @@ int server_engine::on_hello(int& alert) {
     if (chosen_) return SSL_CLIENT_HELLO_SUCCESS;
     if (!answer_ && context_->options().certificates) return SSL_CLIENT_HELLO_RETRY;
     chosen_ = true;
+    client_hello kept;  // the rest may be large, and a connection lives for long
+    kept.server_name = std::move(hello_.server_name);
+    hello_ = std::move(kept);
     if (answer_ && *answer_) {
         show(*ssl(), {&*answer_, 1});
         return SSL_CLIENT_HELLO_SUCCESS;
     }
-    const std::vector<identity>* found =
+    const server_context::shown* found =
         hello_.server_name.empty() ? nullptr : context_->find(hello_.server_name);
     if (found) {
-        if (found->front().chain() != context_->anyone().front().chain()) show(*ssl(), *found);
+        if (!found->to_anyone) show(*ssl(), found->ids);
         return SSL_CLIENT_HELLO_SUCCESS;
     }
     const bool refused = !hello_.server_name.empty() && context_->options().refuse_unknown_names;
@@ -47,19 +65,6 @@ int server_engine::on_hello(int& alert) {
 }
 
 verdict server_engine::judge(X509_STORE_CTX& chain) { return judge_chain(chain, verify::peer, {}); }
-
-verdict server_engine::judge_session() {
-    // A ticket outlives the look that was taken at the client's certificate.
-    verdict v;
-    X509* shown = SSL_get0_peer_certificate(ssl());
-    if (!shown || SSL_session_reused(ssl()) != 1) return v;
-    X509_up_ref(shown);
-    const certificate c(shown);
-    if (now() < c.not_after()) return v;
-    v.out_of_time = true;
-    v.certificate = c.subject();
-    return v;
-}
 
 tls::info server_engine::info() const {
     tls::info i = engine::info();
@@ -109,6 +114,44 @@ int server_engine::ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv,
         self.throw_out(std::current_exception());
         return -1;
     }
+}
+
+/// A ticket remembers when its session began: going on gives new tickets, but does not make the look
+/// that was taken at the client's certificate any younger.
+int server_engine::seal_ticket(SSL* ssl, void*) noexcept {
+    SSL_SESSION* session = SSL_get_session(ssl);
+    if (!session || !SSL_SESSION_get0_peer(session)) return 1;
+    void* data = nullptr;
+    std::size_t size = 0;
+    if (SSL_SESSION_get0_ticket_appdata(session, &data, &size) == 1 && size > 0) return 1;
+    const std::int64_t begun = seconds_of(static_cast<server_engine&>(of(ssl)).now());
+    return SSL_SESSION_set1_ticket_appdata(session, &begun, sizeof begun);
+}
+
+/// A session that may not go on is no failure: a full handshake follows, which looks anew.
+SSL_TICKET_RETURN server_engine::open_ticket(SSL* ssl, SSL_SESSION* session, const unsigned char*,
+                                             std::size_t, SSL_TICKET_STATUS status,
+                                             void*) noexcept {
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    const auto& self = static_cast<const server_engine&>(of(ssl));
+    if (!self.may_go_on(*session)) return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+/// Whether what the full handshake found about the client's certificate may still be believed.
+bool server_engine::may_go_on(SSL_SESSION& session) const {
+    const X509* shown = SSL_SESSION_get0_peer(&session);
+    if (!shown) return true;
+    std::time_t now_s = seconds_of(now());
+    if (X509_cmp_time(X509_get0_notAfter(shown), &now_s) <= 0) return false;
+    void* data = nullptr;
+    std::size_t size = 0;
+    std::int64_t begun = 0;
+    if (SSL_SESSION_get0_ticket_appdata(&session, &data, &size) != 1 || size != sizeof begun)
+        return false;
+    std::memcpy(&begun, data, sizeof begun);
+    return now_s - begun < context_->options().client_session_limit.count();
 }
 
 }  // namespace weft::tls::detail

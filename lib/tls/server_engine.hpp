@@ -31,8 +31,13 @@ class server_context {
     [[nodiscard]] certificate_cache& answers() const noexcept { return answers_; }
     [[nodiscard]] const std::string& alpn() const noexcept { return alpn_; }
 
+    /// Identities that serve a name together: keys of different kinds.
+    struct shown {
+        std::vector<identity> ids;
+        bool to_anyone = false;  ///< the context shows just these
+    };
     /// Whom to be for that name (in lower case); null when nobody is for it.
-    [[nodiscard]] const std::vector<identity>* find(const std::string& name) const;
+    [[nodiscard]] const shown* find(const std::string& name) const;
     /// Whom to be for a client that did not say.
     [[nodiscard]] const std::vector<identity>& anyone() const noexcept { return anyone_; }
 
@@ -44,7 +49,7 @@ class server_context {
     std::shared_ptr<const server_options> options_;
     std::shared_ptr<ticket_keys> keys_;
     std::string alpn_;
-    std::unordered_map<std::string, std::vector<identity>> by_name_;
+    std::unordered_map<std::string, shown> by_name_;
     std::vector<identity> anyone_;
     mutable certificate_cache answers_;
     owned_context native_;
@@ -94,7 +99,6 @@ class server_engine final : public engine {
     friend class server_context;
 
     verdict judge(X509_STORE_CTX& chain) override;
-    verdict judge_session() override;
     void hello_came(std::string_view message) override;
     int on_hello(int& alert) override;
     void log_key(std::string_view line) override { context_->options().dangerous_key_log(line); }
@@ -103,9 +107,13 @@ class server_engine final : public engine {
                            const unsigned char* offered, unsigned offered_size, void*) noexcept;
     static int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                           EVP_MAC_CTX* mac, int encrypt) noexcept;
+    static int seal_ticket(SSL* ssl, void*) noexcept;
+    static SSL_TICKET_RETURN open_ticket(SSL* ssl, SSL_SESSION* session, const unsigned char*,
+                                         std::size_t, SSL_TICKET_STATUS status, void*) noexcept;
+    [[nodiscard]] bool may_go_on(SSL_SESSION& session) const;
 
     std::shared_ptr<const server_context> context_;
-    client_hello hello_;
+    client_hello hello_;  // once the certificate is chosen, of all of it the name
     std::optional<identity> answer_;
     bool chosen_ = false;
 };

@@ -12,6 +12,9 @@ namespace weft::tls::detail {
 
 namespace {
 
+/// How much later a key may have been made than a handshake that goes on has begun.
+constexpr std::chrono::minutes ahead{1};
+
 void wipe(ticket_keys::key& k) noexcept {
     OPENSSL_cleanse(k.cipher.data(), k.cipher.size());
     OPENSSL_cleanse(k.mac.data(), k.mac.size());
@@ -24,8 +27,11 @@ ticket_keys::~ticket_keys() {
 }
 
 void ticket_keys::forget(time_point now, std::chrono::seconds lifetime) {
-    // The calendar may jump: what was made in the future is as good as old.
-    const auto over = [&](const key& k) { return now >= k.made + 2 * lifetime || k.made > now; };
+    // The calendar may jump: what was made in the future is as good as old. But `now` is when a
+    // handshake began, and others that began later may be through already.
+    const auto over = [&](const key& k) {
+        return now >= k.made + 2 * lifetime || k.made > now + ahead;
+    };
     for (key& k : keys_)
         if (over(k)) wipe(k);
     std::erase_if(keys_, over);

@@ -66,7 +66,11 @@ bool tls_stream::try_fill() {
     if (fill_.pending() || input_end_) return false;
     byte_queue& inbox = engine_->inbox();
     error_code ec;
-    const asio::mutable_buffer room = inbox.prepare(fill_size_);
+    const asio::mutable_buffer room = inbox.try_prepare(fill_size_);
+    if (room.size() == 0) {
+        input_end_ = asio::error::no_memory;
+        return true;
+    }
     const std::size_t n = below_.try_read(room, ec);
     if (n > 0) {
         engine_->received(n);
@@ -79,13 +83,18 @@ bool tls_stream::try_fill() {
     return true;
 }
 
-/// Waits for input. Whoever waits has nothing left to say.
-void tls_stream::fill() {
+/// Waits for input. Whoever waits has nothing left to say. False: there is no memory for it.
+bool tls_stream::fill() {
     flush();
-    if (fill_.pending()) return;  // that of a cancelled read serves this one too
+    if (fill_.pending()) return true;  // that of a cancelled read serves this one too
     fill_cancelled_ = false;
-    room_ = engine_->inbox().prepare(fill_size_);
+    room_ = engine_->inbox().try_prepare(fill_size_);
+    if (room_.size() == 0) {
+        input_end_ = asio::error::no_memory;
+        return false;
+    }
     below_.start_read(io::mutable_buffers(&room_, 1), fill_);
+    return true;
 }
 
 void tls_stream::on_fill(error_code ec, std::size_t n) {
@@ -102,7 +111,10 @@ void tls_stream::on_fill(error_code ec, std::size_t n) {
     }
     error_code result;
     const std::size_t got = read_now(into_, result);
-    if (result == asio::error::would_block) return fill();
+    if (result == asio::error::would_block) {
+        if (fill()) return;
+        result = input_end_;
+    }
     std::exchange(reader_, nullptr)->deliver(result, got);
 }
 
@@ -121,9 +133,9 @@ void tls_stream::start_read(io::mutable_buffers into, io::operation& op) {
         if (!fill_.pending()) engine_->inbox().release();
         return post(op, ec, n);
     }
+    if (!fill()) return post(op, input_end_, 0);
     reader_ = &op;
     into_ = into;
-    fill();
 }
 
 void tls_stream::cancel_read() noexcept {
@@ -148,15 +160,13 @@ std::size_t tls_stream::write_now(io::const_buffers from, error_code& ec) {
         return 0;
     }
     if (is_sending()) {
-        ec = asio::error::would_block;
+        ec = engine_->error() ? engine_->error() : error_code(asio::error::would_block);
         return 0;
     }
     const std::size_t n = engine_->write(from, ec);
-    flush();
-    if (ec && !write_error_) write_error_ = ec;  // its alert may be on the way
-    if (!write_error_) return n;
-    ec = write_error_;
-    return 0;
+    flush();  // of a session that has failed: its alert
+    if (!ec) ec = write_error_;
+    return ec ? 0 : n;
 }
 
 /// Sends what is in the outbox, as far as the connection below takes it; the rest follows when it
@@ -188,10 +198,12 @@ void tls_stream::on_flush(error_code ec, std::size_t n) {
     serve_writer();
 }
 
-void tls_stream::writing_failed(error_code ec) noexcept {
+/// Nothing goes out any more. Who shuts down need not wait for what was in front of that.
+void tls_stream::writing_failed(error_code ec) {
     if (!write_error_) write_error_ = ec;
     sending_.clear();
     engine_->outbox().clear();
+    if (closing_ && !finished_ && !gone_) finish();
 }
 
 std::size_t tls_stream::try_write(io::const_buffers from, error_code& ec) noexcept {
@@ -238,7 +250,7 @@ bool tls_stream::try_shutdown_send(error_code& ec) noexcept {
         closing_ = true;
         engine_->close();
         flush();
-        if (write_error_ && !finished_) finish();
+        if (write_error_ && !finished_) finish();  // it had failed before
     }
     if (finished(ec)) return !ec;
     ec = asio::error::would_block;
@@ -267,7 +279,8 @@ void tls_stream::on_finish(error_code ec, std::size_t) {
 /// Whether shutting down has come to its end, and which.
 bool tls_stream::finished(error_code& ec) const noexcept {
     if (!finished_) return false;
-    ec = write_error_ ? write_error_ : finish_error_;
+    ec = write_error_ ? write_error_ : engine_->error();
+    if (!ec) ec = finish_error_;
     return true;
 }
 

@@ -59,14 +59,14 @@ class tls_stream final : public io::stream_impl {
     std::size_t read_received(io::mutable_buffers into, io::error_code& ec);
     std::size_t read_now(io::mutable_buffers into, io::error_code& ec);
     bool try_fill();
-    void fill();
+    bool fill();
     void on_fill(io::error_code ec, std::size_t n);
 
     // Writing
     std::size_t write_now(io::const_buffers from, io::error_code& ec);
     void flush();
     void on_flush(io::error_code ec, std::size_t n);
-    void writing_failed(io::error_code ec) noexcept;
+    void writing_failed(io::error_code ec);
     void finish();
     void on_finish(io::error_code ec, std::size_t);
     [[nodiscard]] bool finished(io::error_code& ec) const noexcept;
@@ -93,7 +93,7 @@ class tls_stream final : public io::stream_impl {
     io::const_buffers from_;
     byte_queue sending_;
     boost::asio::const_buffer flight_;  // of sending_, while flush_ is pending
-    io::error_code write_error_;
+    io::error_code write_error_;        // of the connection below: nothing goes out any more
     io::error_code finish_error_;
     bool writer_shuts_down_ = false;
     bool closing_ = false;   // close_notify is in the outbox, or behind it

@@ -3,6 +3,10 @@
 #include <weft/runtime/sleep.hpp>
 #include <weft/tls/client_hello.hpp>
 
+#include <algorithm>
+
+#include <time.h>
+
 using namespace tls_test;
 using namespace std::literals;
 using outcome = tls::client_hello_parse::outcome;
@@ -173,4 +177,51 @@ TEST_CASE("peeking at something else says so, and loses nothing of it") {
         REQUIRE(!r);
         CHECK(r.error().kind() == failure_kind::timeout);
     });
+}
+
+namespace {
+
+/// A ClientHello of that many extensions that hold nothing, each of a kind of its own.
+std::string empty_extensions(std::size_t count) {
+    std::string list;
+    for (std::size_t i = 0; i < count; ++i) list += extension(0x1000 + i, "");
+    const std::string whole = message(body(list));
+    std::string records;
+    for (std::size_t at = 0; at < whole.size(); at += 16000)
+        records += record(whole.substr(at, 16000));
+    return records;
+}
+
+/// CPU seconds that parsing takes, at best.
+double cost(const std::string& bytes) {
+    const auto now = [] {
+        timespec t{};
+        ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+    };
+    double best = 1e9;
+    for (int i = 0; i < 5; ++i) {
+        const double begun = now();
+        CHECK(what(bytes) == outcome::whole);
+        best = std::min(best, now() - begun);
+    }
+    return best;
+}
+
+}  // namespace
+
+TEST_CASE("a ClientHello of thousands of extensions costs what its bytes cost") {
+    // Eight times the bytes; where each extension is compared with all before it, 64 times the work.
+    CHECK(cost(empty_extensions(16000)) < 30 * cost(empty_extensions(2000)));
+}
+
+TEST_CASE("of a long list of protocols the first 64 are told, and the rest must be well-formed") {
+    std::vector<std::string> many;
+    for (int i = 0; i < 1000; ++i) many.push_back("p" + std::to_string(i));
+    const auto parsed = tls::parse_client_hello(hello(alpn(many)));
+    REQUIRE(parsed.what == outcome::whole);
+    REQUIRE(parsed.hello.alpn.size() == 64);
+    CHECK(parsed.hello.alpn[63] == "p63");
+    many[900] = "";
+    CHECK(what(hello(alpn(many))) == outcome::other);
 }

@@ -2,7 +2,7 @@
 
 // How sessions end: as they should, cut off, refused, or by a peer that wants our time.
 
-#include "ends.hpp"
+#include "raw_peer.hpp"
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/sleep.hpp>
@@ -12,8 +12,6 @@
 #include <weft/testing/seeds.hpp>
 #include <weft/tls/error.hpp>
 
-#include <openssl/ssl.h>
-
 using namespace tls_test;
 using namespace std::literals;
 
@@ -21,69 +19,6 @@ namespace {
 
 tls::client_config client() { return tls::client_config(client_options()); }
 tls::server_config server() { return tls::server_config(server_options()); }
-
-/// A peer that speaks with OpenSSL itself, so that it can do what weft does not.
-class raw_peer {
-  public:
-    raw_peer() : context_(SSL_CTX_new(TLS_client_method())), ssl_(SSL_new(context_)) {
-        BIO* in = BIO_new(BIO_s_mem());
-        BIO* out = BIO_new(BIO_s_mem());
-        BIO_set_mem_eof_return(in, -1);
-        SSL_set_bio(ssl_, in, out);
-        SSL_set_connect_state(ssl_);
-    }
-    raw_peer(const raw_peer&) = delete;
-    raw_peer& operator=(const raw_peer&) = delete;
-    ~raw_peer() {
-        SSL_free(ssl_);
-        SSL_CTX_free(context_);
-    }
-
-    SSL* ssl() { return ssl_; }
-
-    /// What it has to say.
-    std::string output() {
-        char* data = nullptr;
-        const long size = BIO_get_mem_data(SSL_get_wbio(ssl_), &data);
-        std::string text(data, static_cast<std::size_t>(size));
-        static_cast<void>(BIO_reset(SSL_get_wbio(ssl_)));
-        return text;
-    }
-
-    awaitable<void> handshake(io::stream& s) {
-        std::array<char, 8192> memory;
-        for (;;) {
-            const int result = SSL_do_handshake(ssl_);
-            const std::string out = output();
-            if (!out.empty()) co_await s.write(asio::buffer(out));
-            if (result == 1) co_return;
-            const std::size_t n = co_await s.read(asio::buffer(memory));
-            REQUIRE(n > 0);
-            BIO_write(SSL_get_rbio(ssl_), memory.data(), static_cast<int>(n));
-        }
-    }
-
-  private:
-    SSL_CTX* context_;
-    SSL* ssl_;
-};
-
-/// A raw client that has shaken hands with a server of weft's.
-struct raw_session {
-    std::unique_ptr<raw_peer> peer;
-    io::stream raw;
-    io::stream server;
-};
-awaitable<raw_session> raw_shake(int max_version = TLS1_3_VERSION) {
-    auto executor = co_await asio::this_coro::executor;
-    auto [near, far] = io::duplex(executor, 1 << 20);
-    raw_session s{std::make_unique<raw_peer>(), std::move(near), io::stream()};
-    SSL_set_max_proto_version(s.peer->ssl(), max_version);
-    auto both = co_await when_all(attempt(s.peer->handshake(s.raw)),
-                                  attempt(tls::accept(std::move(far), server())));
-    s.server = std::move(std::get<1>(both)).value();
-    co_return s;
-}
 
 }  // namespace
 
@@ -167,6 +102,27 @@ TEST_CASE("garbage instead of a handshake is refused") {
         CHECK(r.error().kind() == failure_kind::protocol);
         CHECK(r.error().context("reason") == "http request");
         CHECK(r.error().delivered() == delivery::not_sent);
+    });
+}
+
+TEST_CASE("a ClientHello of more than 16 KiB is refused, and the client is told") {
+    testing::run([]() -> awaitable<void> {
+        auto executor = co_await asio::this_coro::executor;
+        auto [near, far] = io::duplex(executor, 1 << 20);
+        raw_peer peer;
+        std::string alpn;
+        while (alpn.size() < 17'000) alpn += std::string_view("\x02h2", 3);
+        REQUIRE(SSL_set_alpn_protos(peer.ssl(), reinterpret_cast<const unsigned char*>(alpn.data()),
+                                    static_cast<unsigned>(alpn.size())) == 0);
+        SSL_do_handshake(peer.ssl());
+        const std::string hello = peer.output();
+        co_await near.write(asio::buffer(hello));
+        co_await near.shutdown_send();
+        const auto r = co_await attempt(tls::accept(std::move(far), server()));
+        REQUIRE(!r);
+        CHECK(r.error().kind() == failure_kind::protocol);
+        const std::string alert = co_await read_text(near, 100);
+        CHECK(alert.starts_with("\x15\x03"));
     });
 }
 

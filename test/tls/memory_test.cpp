@@ -2,7 +2,7 @@
 
 // What a connection costs while nothing happens on it: read from malloc, for OpenSSL's share too.
 
-#include "ends.hpp"
+#include "raw_peer.hpp"
 #include <weft/net/tcp.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/deadlines.hpp>
@@ -10,6 +10,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <string>
 #include <vector>
 
 #include <malloc.h>
@@ -126,4 +127,48 @@ TEST_CASE("an idle TLS connection needs less than 24 KiB of a server, and 28 of 
         CHECK(cost.server < 24 * 1024);
         CHECK(cost.server > 1024);
     }
+}
+
+TEST_CASE("what a client says in its ClientHello is not held for the life of its connection") {
+    if (!counted) return;
+    asio::io_context context(1);
+    make_serial(context);
+    tls::server_options o = server_options();
+    o.alpn = {"h2"};
+    const tls::server_config server(o);
+    net::tcp::listener listener(context.get_executor(), "127.0.0.1:0");
+    const std::uint16_t port = listener.local_endpoint().port();
+    io::stream near;
+    raw_peer peer;
+    std::string alpn("\x02h2", 3);
+    while (alpn.size() < 14'000) alpn += std::string_view("\x01x", 2);
+    REQUIRE(SSL_set_alpn_protos(peer.ssl(), reinterpret_cast<const unsigned char*>(alpn.data()),
+                                static_cast<unsigned>(alpn.size())) == 0);
+    io::stream inside;
+    auto call = [&]() -> awaitable<void> {
+        net::connect_request to("127.0.0.1", port);
+        near = co_await net::tcp::connect.serve(std::move(to));
+        co_await peer.handshake(near);
+    };
+    auto answer = [&]() -> awaitable<void> {
+        io::stream far = co_await listener.accept();
+        inside = co_await tls::accept(std::move(far), server);
+        co_await inside.write(bytes::literal("tickets go with it"));
+    };
+    const auto rethrow = [](std::exception_ptr e) {
+        if (e) std::rethrow_exception(e);
+    };
+    asio::co_spawn(context, answer, rethrow);
+    asio::co_spawn(context, call, rethrow);
+    while (!inside || !SSL_is_init_finished(peer.ssl())) context.poll();
+    CHECK(info_of(inside).alpn == "h2");
+    std::array<char, 8192> memory;
+    io::error_code ec;
+    while (near.try_read(asio::buffer(memory), ec) > 0) continue;
+    const std::size_t before = in_use();
+    inside.close();
+    context.poll();
+    const std::size_t held = before - in_use();
+    MESSAGE(held, " bytes");
+    CHECK(held < 34 * 1024);  // of it what OpenSSL keeps: the offer of ALPN
 }

@@ -121,11 +121,13 @@ TEST_CASE("a service gives certificates: it may take its time, and is asked once
         CHECK(asked == 3);
         CHECK(co_await shown(server, "b.test") == "CN=b.test");
         CHECK(asked == 3);
-        CHECK(co_await shown(server, "a.test") == "CN=a.test");  // it had to go
+        CHECK(co_await shown(server, "c.test") == "CN=c.test");
         CHECK(asked == 4);
+        CHECK(co_await shown(server, "a.test") == "CN=a.test");  // it had to go
+        CHECK(asked == 5);
         co_await sleep_for(61s);
         CHECK(co_await shown(server, "a.test") == "CN=a.test");
-        CHECK(asked == 5);
+        CHECK(asked == 6);
 
         ends e = co_await shake(client(), server, {"broken.test", 443});
         REQUIRE(!e.server);
@@ -276,5 +278,91 @@ TEST_CASE("reloading shows the new certificate to the next client, on all copies
         CHECK_THROWS_AS(server.reload(tls::server_options()), failure);
         CHECK(co_await shown(copy, "new.test") == "CN=new.test");
         CHECK(copy.options()->identities.size() == 1);
+    });
+}
+
+TEST_CASE("a name that only one of the first identities is for is served by that one") {
+    testing::run([]() -> awaitable<void> {
+        tls::server_options o;
+        o.identities = {ca().server({"a.test", "b.test"},
+                                    {.common_name = "rsa", .key = tls::key_kind::rsa_2048}),
+                        ca().server({"a.test"}, {.common_name = "ecdsa"})};
+        const tls::server_config server(o);
+        CHECK(co_await shown(server, "a.test") == "CN=ecdsa");
+        CHECK(co_await shown(server, "b.test") == "CN=rsa");
+    });
+}
+
+TEST_CASE("of two identities for one name with keys of one kind the first is shown") {
+    testing::run([]() -> awaitable<void> {
+        tls::server_options o;
+        o.identities = {
+            ca().server({"a.test"}, {.common_name = "first"}),
+            ca().server({"a.test", "b.test"}, {.common_name = "second"}),
+            ca().server({"b.test"}, {.common_name = "third"}),
+        };
+        const tls::server_config server(o);
+        CHECK(co_await shown(server, "a.test") == "CN=first");
+        CHECK(co_await shown(server, "b.test") == "CN=second");
+    });
+}
+
+TEST_CASE("an answer of the service is for clients that say the same, and no other") {
+    testing::run([]() -> awaitable<void> {
+        std::vector<tls::client_hello> asked;
+        tls::server_options o;
+        o.certificates = [&asked](tls::client_hello hello) -> awaitable<tls::identity> {
+            asked.push_back(hello);
+            co_return shop();
+        };
+        const tls::server_config server(o);
+        const auto visit = [&](tls::client_options c) -> awaitable<void> {
+            c.session_cache = 0;
+            ends e = co_await shake(tls::client_config(c), server);
+            CHECK(e.client);
+        };
+        tls::client_options c = client_options();
+        c.alpn = {"h2", "http/1.1"};
+        co_await visit(c);
+        co_await visit(c);
+        CHECK(asked.size() == 1);
+        c.alpn = {std::string("h2\0http/1.1", 11)};
+        co_await visit(c);
+        CHECK(asked.size() == 2);
+        c.ciphers.tls_1_2 = "ECDHE-ECDSA-AES128-GCM-SHA256";
+        co_await visit(c);
+        CHECK(asked.size() == 3);
+        c.max_version = tls::version::tls_1_2;
+        co_await visit(c);
+        CHECK(asked.size() == 4);
+        // What is too long to be kept is asked each time.
+        c.alpn.clear();
+        for (int i = 0; i < 60; ++i) c.alpn.push_back("protocol " + std::to_string(i));
+        co_await visit(c);
+        co_await visit(c);
+        CHECK(asked.size() == 6);
+    });
+}
+
+TEST_CASE("names that are not the service's push none of its answers out") {
+    testing::run([]() -> awaitable<void> {
+        int asked = 0;
+        tls::server_options o;
+        o.identities = {named("fallback.test")};
+        o.certificates = [&asked](tls::client_hello hello) -> awaitable<tls::identity> {
+            ++asked;
+            if (hello.server_name != "ours.test") co_return tls::identity();
+            co_return named("ours.test");
+        };
+        o.certificate_cache = 2;
+        const tls::server_config server(o);
+        CHECK(co_await shown(server, "ours.test") == "CN=ours.test");
+        for (int i = 0; i < 4; ++i)
+            static_cast<void>(co_await shown(server, "x" + std::to_string(i) + ".test"));
+        CHECK(asked == 5);
+        CHECK(co_await shown(server, "ours.test") == "CN=ours.test");
+        CHECK(asked == 5);
+        static_cast<void>(co_await shown(server, "x3.test"));
+        CHECK(asked == 5);
     });
 }

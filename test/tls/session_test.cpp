@@ -5,6 +5,7 @@
 #include "ends.hpp"
 #include <weft/runtime/sleep.hpp>
 #include <weft/testing/mock_connector.hpp>
+#include <weft/tls/error.hpp>
 
 using namespace tls_test;
 using namespace std::literals;
@@ -140,6 +141,75 @@ TEST_CASE("a resumed session's client certificate must still be in time") {
         REQUIRE(!e.server);
         CHECK(e.server.error().kind() == failure_kind::authentication);
         CHECK(std::string_view(e.server.error().what()).find("expired") != std::string::npos);
+        // The client is told: by its handshake, or (TLS 1.3) by its first read.
+        REQUIRE(e.client);
+        const auto told = co_await read_failure(*e.client);
+        REQUIRE(told);
+        CHECK(told->code().category() == tls::alert_category());
+    });
+}
+
+TEST_CASE("a client is verified anew a day after it was, however often it came back") {
+    testing::run([]() -> awaitable<void> {
+        tls::server_options s = server_options();
+        s.client_certificates = tls::client_certificates::required;
+        s.client_roots = {ca().root()};
+        const tls::server_config server(s);
+        const tls::server_config anybody(server_options());
+        tls::client_options c = client_options();
+        c.identity = ca().client("ann");
+        const tls::client_config client(c);
+        const tls::client_config other(client_options());
+        CHECK(!co_await visit(client, server));
+        CHECK(!co_await visit(other, anybody));
+        for (int hour = 1; hour < 24; ++hour) {
+            co_await sleep_for(1h);
+            CHECK(co_await visit(client, server));
+            CHECK(co_await visit(other, anybody));
+        }
+        co_await sleep_for(1h);
+        CHECK(!co_await visit(client, server));
+        CHECK(co_await visit(client, server));
+        CHECK(co_await visit(other, anybody));  // nobody was verified: nothing grows old
+    });
+}
+
+TEST_CASE("of a resumed session a server knows the client's own certificate") {
+    testing::run([]() -> awaitable<void> {
+        tls::server_options s = server_options();
+        s.client_certificates = tls::client_certificates::required;
+        s.client_roots = {ca().root()};
+        const tls::server_config server(s);
+        tls::client_options c = client_options();
+        c.identity = ca().client("ann", {.by_intermediate = true});
+        const tls::client_config client(c);
+        for (const bool resumed : {false, true}) {
+            ends e = co_await shake(client, server);
+            REQUIRE(e.server);
+            CHECK(info_of(*e.server).resumed == resumed);
+            REQUIRE(info_of(*e.server).peer_chain.size() == (resumed ? 1 : 2));
+            CHECK(info_of(*e.server).peer_chain[0].subject() == "CN=ann");
+            co_await exchange_words(*e.client, *e.server);
+        }
+    });
+}
+
+TEST_CASE("a handshake that began earlier does not take the tickets of one that ended earlier") {
+    testing::run([]() -> awaitable<void> {
+        const tls::server_config server(server_options());
+        const tls::client_config slow(client_options());
+        const tls::client_config quick(client_options());
+        auto executor = co_await asio::this_coro::executor;
+        auto [near, far] = io::duplex(executor);
+        auto late = [&]() -> awaitable<io::stream> {
+            co_await sleep_for(5s);
+            CHECK(!co_await visit(quick, server));  // makes the first key
+            co_return co_await tls::handshake(std::move(near), slow, shop_target);
+        };
+        auto both = co_await when_all(tls::accept(std::move(far), server), late());
+        co_await exchange_words(std::get<1>(both), std::get<0>(both));
+        CHECK(co_await visit(quick, server));
+        CHECK(co_await visit(slow, server));
     });
 }
 

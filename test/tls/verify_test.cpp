@@ -256,3 +256,53 @@ TEST_CASE("certificates, keys and chains pass through PEM") {
     CHECK(tls::certificate() == tls::certificate());
     CHECK(!(tls::certificate() == id.certificate()));
 }
+
+TEST_CASE("a host that begins with a dot is no name of a server") {
+    testing::run([]() -> awaitable<void> {
+        const tls::identity www = ca().server({"www.bank.test"});
+        CHECK(www.certificate().matches("www.bank.test"));
+        CHECK(!www.certificate().matches(".bank.test"));
+        ends e = co_await meet(client_options(), www, {".bank.test", 443});
+        REQUIRE(!e.client);
+        CHECK(e.client.error().kind() == failure_kind::invalid_input);
+        tls::connection_settings settings;
+        settings.server_name = ".bank.test";
+        ends f = co_await shake(tls::client_config(client_options()), tls::server_config(www),
+                                {"www.bank.test", 443}, settings);
+        REQUIRE(!f.client);
+        CHECK(f.client.error().kind() == failure_kind::invalid_input);
+    });
+}
+
+TEST_CASE("the text of a certificate controls no terminal") {
+    const auto id = ca().server({"a.test", std::string("b.test\0.evil\x1b[2J", 16)},
+                                {.common_name = "\xc3\xa4 \xc2\x9b"
+                                                "31m \xe2\x80\xae"
+                                                "txt \x1b"});
+    CHECK(id.certificate().subject() == "CN=\xc3\xa4 \\C2\\9B31m \\E2\\80\\AEtxt \\1B");
+    CHECK(id.certificate().names() == std::vector<std::string>{"a.test", "b.test\\00.evil\\1B[2J"});
+}
+
+TEST_CASE("a certificate without an end is good, and stays good when its session is resumed") {
+    using time_point = tls::certificate::time_point;
+    const auto id = ca().client("device", {.not_after = time_point::max()});
+    CHECK(id.certificate().not_after() == time_point::max());
+    CHECK(id.certificate().not_before() < id.certificate().not_after());
+    testing::run([&]() -> awaitable<void> {
+        tls::server_options s = server_options();
+        s.client_certificates = tls::client_certificates::required;
+        s.client_roots = {ca().root()};
+        const tls::server_config server(s);
+        tls::client_options c = client_options();
+        c.identity = id;
+        const tls::client_config client(c);
+        for (const bool resumed : {false, true, true}) {
+            ends e = co_await shake(client, server);
+            REQUIRE(e.server);
+            REQUIRE(e.client);
+            CHECK(info_of(*e.server).resumed == resumed);
+            CHECK(info_of(*e.server).peer_verified);
+            co_await exchange_words(*e.client, *e.server);
+        }
+    });
+}

@@ -80,8 +80,9 @@ app_factory each_core(App app) {
 ///
 /// Runs until it is cancelled. Then it drains: it takes what the system has accepted already, stops
 /// listening, lets each connection finish the response it is at (`Connection: close`), cancels what
-/// is left after `drain`, and completes normally. Throws failure when the address cannot be bound
-/// or the listener breaks.
+/// is left after `drain`, and completes normally. A TLS handshake counts as what its connection is
+/// at once the client has begun it. Throws failure when the address cannot be bound, the listener
+/// breaks, or (invalid_input) the ALPN of `tls` names a version of HTTP that `http` switches off.
 template <class App>
 awaitable<void> serve(std::string address, App app, serve_options options = {}) {
     return detail::serve(std::move(address), detail::each_core(std::move(app)), std::move(options));

@@ -45,11 +45,13 @@ class certificate {
 
     [[nodiscard]] explicit operator bool() const noexcept { return x509_ != nullptr; }
 
-    /// "CN=shop.test,O=Shop" (RFC 2253).
+    /// "CN=shop.test,O=Shop" (RFC 2253). Here and in `names`, what would control a terminal is
+    /// escaped.
     [[nodiscard]] std::string subject() const;
     [[nodiscard]] std::string issuer() const;
     /// What it is for, from its subjectAltName: DNS names, and addresses in text.
     [[nodiscard]] std::vector<std::string> names() const;
+    /// What a time_point cannot hold (certificates may be good until 9999) is its end.
     [[nodiscard]] time_point not_before() const;
     [[nodiscard]] time_point not_after() const;
     /// Whether it is for that DNS name (wildcards count for one whole label) or IP address. The

@@ -19,7 +19,7 @@ namespace weft::tls {
 /// Nothing in it is verified yet.
 struct client_hello {
     std::string server_name;                   ///< SNI in lower case; empty when it sent none
-    std::vector<std::string> alpn;             ///< in the client's order
+    std::vector<std::string> alpn;             ///< in the client's order, the first 64
     std::vector<std::uint16_t> versions;       ///< in its order, as numbers on the wire
     std::vector<std::uint16_t> cipher_suites;  ///< in its order
 

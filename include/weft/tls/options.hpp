@@ -83,7 +83,9 @@ struct server_options {
     /// change while the server runs. It may take its time (within handshake_timeout); an empty
     /// identity means "not mine", and the identities decide; what it throws ends the handshake.
     certificate_service certificates = {};
-    /// Answers of `certificates` that are kept, each for one name and offer of ALPN. Zero: none.
+    /// Answers of `certificates` that are kept, each for clients that say the same; as many again
+    /// that a name is not the service's. An answer does not wait for another one that is asked for
+    /// the same: n handshakes at once ask n times. Zero: none.
     std::size_t certificate_cache = 1024;
     std::chrono::seconds certificate_max_age = std::chrono::minutes(10);
     /// Refuses names (unrecognized_name, RFC 6066) that no identity is for; without it the first
@@ -101,12 +103,17 @@ struct server_options {
     std::size_t session_tickets = 2;
     /// How long a ticket is good. Its key is thrown away after twice that.
     std::chrono::seconds ticket_lifetime = std::chrono::hours(2);
+    /// How long a client that has shown a certificate may go on by tickets, counted from the full
+    /// handshake; then, and when the certificate has expired, the next handshake is a full one, which
+    /// verifies it anew.
+    std::chrono::seconds client_session_limit = std::chrono::hours(24);
     version min_version = version::tls_1_2;
     version max_version = version::tls_1_3;
     cipher_choice ciphers = {};
     /// For the whole handshake, `certificates` included.
     std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
-    /// The most bytes that the peer may send before the handshake is over.
+    /// The most bytes that the peer may send before the handshake is over; of them at most 16 KiB in
+    /// its ClientHello.
     std::size_t max_handshake_bytes = 128 * 1024;
     key_log dangerous_key_log = {};
 };

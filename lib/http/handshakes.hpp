@@ -1,0 +1,57 @@
+// weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "../tls/handshake.hpp"
+#include <weft/core/awaitable.hpp>
+#include <weft/io/stream.hpp>
+#include <weft/runtime/clock.hpp>
+#include <weft/runtime/event.hpp>
+#include <weft/tls/server_config.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+namespace weft::http::detail {
+
+/// The TLS handshakes that a server has under way: a drain and relief reach them as they reach its
+/// connections.
+///
+///     if (auto inside = co_await under_way->accept(std::move(connection), config)) ...
+///
+/// Thread-safe. Taken once when a handshake begins and once when it ends.
+class handshakes {
+  public:
+    /// tls::accept; empty when the handshake was given up here.
+    awaitable<std::optional<io::stream>> accept(io::stream connection, tls::server_config config);
+
+    /// Who has connected and says nothing is given the rest of a second to begin; who has begun may
+    /// finish.
+    void drain();
+    /// Gives up handshakes that take longer than a second, at most so many: silent ones first, the
+    /// oldest first. How many.
+    std::size_t relieve(std::size_t most);
+
+  private:
+    struct one {
+        explicit one(clock& c) : time(c), begun(c.now()) {}
+        clock& time;
+        const clock::time_point begun;
+        tls::detail::handshake_progress progress;
+        std::atomic<bool> over = false;  // given up, whatever it is at
+        event called;                    // it is over, or the server drains
+    };
+    class entry;
+
+    static awaitable<void> until_given_up(one& h);
+
+    std::mutex mutex_;
+    std::list<std::shared_ptr<one>> all_;  // the oldest first
+    bool draining_ = false;
+};
+
+}  // namespace weft::http::detail
