@@ -213,6 +213,27 @@ class weft_probe_tls(unittest.TestCase):
         self.assertEqual(status, 0, out)
         self.assertRegex(out, r'TLS 1\.3: TLS_\w+, http/1\.1, ')
 
+    def test_a_server_that_asks_for_a_certificate(self):
+        if not self.openssl:
+            self.skipTest('no openssl')
+        run = subprocess.Popen([self.openssl, 's_server', '-accept', '127.0.0.1:0', '-cert', self.cert, '-key', self.key, '-CAfile',
+                                self.cert, '-Verify', '1', '-www'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True)
+        try:
+            for line in run.stdout:
+                if line.startswith('ACCEPT'):
+                    break
+            at = f'127.0.0.1:{int(line.rsplit(":", 1)[1])}'
+            status, out, _ = weft('probe', 'tls', at, '--cacert', self.cert, '--alpn', '')
+            self.assertEqual(status, 0, out)
+            self.assertIn('\nclient certificate: wanted, and none was shown (certificate required)\nverified: yes\n', out)
+            status, out, _ = weft('probe', 'tls', at, '--cacert', self.cert, '--alpn', '', '--cert', self.cert, '--key', self.key)
+            self.assertNotIn('client certificate', out)
+            self.assertIn('\nresumption: yes', out)
+        finally:
+            run.terminate()
+            run.communicate(timeout=20)
+
     def test_a_server_that_is_not_says_why_with_status_60(self):
         s = self.serving('--tls-self-signed')
         status, out, err = weft('probe', 'tls', f'localhost:{s.port}')
