@@ -1,8 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
 // Both sides show a certificate. The server asks every client for one of its own authority, and the
-// handler knows who is calling; a client without one, or with one of a stranger's authority, does
-// not get through. On a network in memory; `http::serve("0.0.0.0:443", ...)` takes the same options.
+// handler knows who is calling; a client without one, or with one of a stranger's authority, is not
+// let in. On a network in memory; `http::serve("0.0.0.0:443", ...)` takes the same options.
 
 #include <weft/testing.hpp>
 #include <weft/weft.hpp>

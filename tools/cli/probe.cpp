@@ -273,8 +273,9 @@ awaitable<int> prober::run() {
     else
         fmt::print("resumption: no\n");
     if (full.refused)
-        fmt::print("client certificate: {} was refused ({})\n",
-                   options.identity ? "this one" : "none", reason_of(*full.refused));
+        fmt::print("client certificate: {} ({})\n",
+                   options.identity ? "refused" : "wanted, and none was shown",
+                   reason_of(*full.refused));
     if (disbelieved)
         fmt::print("verified: no, {}\n", reason_of(*disbelieved));
     else
