@@ -8,6 +8,7 @@
 #include <weft/http/detail/field_block.hpp>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -20,6 +21,22 @@ constexpr std::size_t first_text = 400, first_fields = 8;
 constexpr std::size_t longest_remembered = 255;  // of an authority
 
 constexpr std::uint64_t bit(field f) { return std::uint64_t{1} << static_cast<unsigned>(f); }
+
+/// The spellings of HTTP/2.
+constexpr std::size_t longest_name = 32;
+constexpr auto lower_names = [] {
+    std::array<std::array<char, longest_name>, field_names.size()> all{};
+    for (std::size_t i = 0; i < all.size(); ++i)
+        for (std::size_t k = 0; k < field_names[i].size(); ++k)
+            all[i][k] = field_names[i][k] >= 'A' && field_names[i][k] <= 'Z'
+                            ? static_cast<char>(field_names[i][k] + ('a' - 'A'))
+                            : field_names[i][k];
+    return all;
+}();
+std::string_view lower_name(field f) noexcept {
+    const auto i = static_cast<std::size_t>(f);
+    return {lower_names[i].data(), field_names[i].size()};
+}
 
 /// What belongs to a connection and has no place in HTTP/2 (RFC 9113 8.2.2).
 constexpr std::uint64_t of_connection = bit(field::connection) | bit(field::keep_alive) |
@@ -121,7 +138,10 @@ h2_head_builder::verdict h2_head_builder::pseudo(std::string_view name, std::str
         head_access::block(response_.headers())->status = static_cast<std::uint16_t>(code);
     } else if (name == ":method") {
         if (!is_token(value)) return verdict::malformed;
-        request_.set_method(http::method(value));
+        if (const auto known = http::method::parse(value))
+            request_.set_method(*known);
+        else
+            refuse(501, "the method is too long");
     } else if (name == ":path") {
         if (value.size() > limits_.target)
             refuse(414, "the target is too long");
@@ -158,13 +178,13 @@ h2_head_builder::verdict h2_head_builder::finish() {
 
 // Out ---------------------------------------------------------------------------------------------
 
-void h2_fields::add(std::string_view name, std::string_view value) {
+void h2_fields::add(std::string_view name, std::string_view value, bool lasting) {
     nghttp2_nv nv;
     nv.name = reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data()));
     nv.namelen = name.size();
     nv.value = reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data()));
     nv.valuelen = value.size();
-    nv.flags = NGHTTP2_NV_FLAG_NONE;
+    nv.flags = lasting ? NGHTTP2_NV_FLAG_NO_COPY_NAME : NGHTTP2_NV_FLAG_NONE;
     list_.push_back(nv);
 }
 
@@ -182,7 +202,10 @@ void h2_fields::add_fields(const headers& h, const extra& e, bool of_request) {
             if (f.id == field::te && !iequals(block->value(f), "trailers")) continue;
             if (f.id == field::other && iequals(name, "http2-settings")) continue;
             if (names_others && h.has_token(field::connection, name)) continue;
-            add(name, block->value(f));
+            if (f.id == field::other)
+                add(name, block->value(f), false);
+            else
+                add(lower_name(f.id), block->value(f));
         }
     }
     if (!e.date.empty() && !h.contains(field::date)) add("date", e.date);
@@ -222,7 +245,7 @@ void h2_fields::set_response(const response_head& head, const extra& e) {
 void h2_fields::set_trailers(const headers& fields) {
     list_.clear();
     for (const auto [name, value, id] : fields)
-        if (h1::allowed_in_trailers(id) && !(of_connection & bit(id))) add(name, value);
+        if (h1::allowed_in_trailers(id) && !(of_connection & bit(id))) add(name, value, false);
 }
 
 }  // namespace weft::http::detail

@@ -92,7 +92,8 @@ class h2_fields {
     [[nodiscard]] std::size_t size() const noexcept { return list_.size(); }
 
   private:
-    void add(std::string_view name, std::string_view value);
+    /// `lasting`: the name is in lower case, and stays where it is.
+    void add(std::string_view name, std::string_view value, bool lasting = true);
     void add_fields(const http::headers& h, const extra& e, bool of_request);
 
     std::vector<nghttp2_nv> list_;

@@ -255,12 +255,12 @@ awaitable<void> h2_server_connection::work(worker& w) {
             co_await asio::this_coro::reset_cancellation_state(
                 asio::enable_terminal_cancellation());
         else if (thrown)
-            answer = answer_to(std::move(thrown), w.call);
+            answer = answer_to(std::move(thrown), w);
         if (answer && !x.closed && !is_over()) {
             std::optional<std::uint64_t> size;
             if (answer->upgrade() && x.is_connect && answer->status().is_success()) {
                 co_await tunnel(x, std::move(*answer), std::move(tunnelled));
-            } else if (begin_response(x, w.call, *answer, size)) {
+            } else if (begin_response(x, &w, *answer, size)) {
                 bool whole = false;
                 std::exception_ptr broke;
                 try {
@@ -269,7 +269,7 @@ awaitable<void> h2_server_connection::work(worker& w) {
                     broke = std::current_exception();
                 }
                 if (broke && !w.cancelled && !x.closed && !is_over())
-                    report_.broke_off(failure::from(std::move(broke)), w.call);
+                    report_.broke_off(failure::from(std::move(broke)), name_of(w));
                 if (!whole) reset(x, NGHTTP2_INTERNAL_ERROR);
             }
             if (std::exchange(w.cancelled, false))

@@ -49,7 +49,8 @@ class h2_server_connection final : public h2_connection, public server_connectio
         waker idle;
         boost::asio::cancellation_signal signal;
         h2_exchange* at = nullptr;
-        std::string call;        // what it is at, for reports
+        http::method method;  // what it is at, for reports
+        std::string target;
         bool begun = false;      // only then may the signal be emitted
         bool handling = false;   // the application runs, or makes a content: it may be cancelled
         bool cancelled = false;  // the signal was emitted and not forgiven
@@ -68,12 +69,13 @@ class h2_server_connection final : public h2_connection, public server_connectio
     void cancel(worker& w);
     void cancel(const h2_exchange& x);
     request make_request(h2_exchange& x, worker& w, http::body& tunnelled);
-    bool begin_response(h2_exchange& x, std::string_view call, response& r,
+    static std::string name_of(const worker& w);
+    bool begin_response(h2_exchange& x, const worker* w, response& r,
                         std::optional<std::uint64_t>& size);
     bool refuse(h2_exchange& x);
     void finish_exchange(h2_exchange& x);
     void give_up(h2_exchange& x) noexcept;
-    response answer_to(std::exception_ptr thrown, std::string_view call);
+    response answer_to(std::exception_ptr thrown, const worker& w);
     void stop();
 
     void on_head(h2_exchange& x) override;

@@ -26,12 +26,24 @@ request h2_server_connection::make_request(h2_exchange& x, worker& w, http::body
     // What comes behind a CONNECT is for the tunnel.
     if (x.is_connect) tunnelled = std::exchange(content, {});
     request r(x.head.take_request(), std::move(content), std::move(facts));
-    report_.begin(r, w.call);
+    if (report_.is_heard()) {
+        // The request is gone when the application has thrown; this is what its name is made of.
+        w.method = r.method();
+        w.target.assign(r.target());
+    }
     return r;
 }
 
+std::string h2_server_connection::name_of(const worker& w) {
+    if (w.target.empty()) return {};  // nobody will hear of it
+    request_head head;
+    head.set_method(w.method);
+    head.set_target(w.target);
+    return request(std::move(head), {}, {}).call_name();
+}
+
 /// Sends the head, and a content that lies in memory. True: another one is still to be made.
-bool h2_server_connection::begin_response(h2_exchange& x, std::string_view call, response& r,
+bool h2_server_connection::begin_response(h2_exchange& x, const worker* w, response& r,
                                           std::optional<std::uint64_t>& size) {
     http::status s = r.status();
     if (s.is_informational() || r.upgrade()) {
@@ -40,7 +52,7 @@ bool h2_server_connection::begin_response(h2_exchange& x, std::string_view call,
                  status::internal_server_error);
         s = r.status();
         report_.threw(failure(failure_kind::internal, "an upgrade that was not asked for"), s,
-                      call);
+                      w ? name_of(*w) : std::string());
     }
     size = r.body().size();
     // Without content the length is the application's to know (RFC 9110 8.6).
@@ -72,10 +84,10 @@ bool h2_server_connection::begin_response(h2_exchange& x, std::string_view call,
 }
 
 /// What the client gets when the application threw.
-response h2_server_connection::answer_to(std::exception_ptr thrown, std::string_view call) {
+response h2_server_connection::answer_to(std::exception_ptr thrown, const worker& w) {
     const failure f = failure::from(std::move(thrown));
     const http::status s = status_of(f);
-    report_.threw(f, s, call);
+    report_.threw(f, s, name_of(w));
     response answer = text(std::string(s.reason()) + "\n", s);
     if (auto wait = f.retry_after()) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(*wait).count();
@@ -107,7 +119,7 @@ bool h2_server_connection::refuse(h2_exchange& x) {
     x.unwanted = true;
     x.head_request = x.head.request().method() == method::head;
     std::optional<std::uint64_t> size;
-    (void)begin_response(x, {}, r, size);
+    (void)begin_response(x, nullptr, r, size);
     return true;
 }
 

@@ -38,9 +38,6 @@ std::string_view view(const std::uint8_t* data, std::size_t size) noexcept {
 
 struct h2_session::calls {
     static h2_session& self(void* user) noexcept { return *static_cast<h2_session*>(user); }
-    static h2_stream* stream(nghttp2_session* s, std::int32_t id) noexcept {
-        return static_cast<h2_stream*>(nghttp2_session_get_stream_user_data(s, id));
-    }
 
     template <class F>
     static int guarded(F f) noexcept {
@@ -57,7 +54,7 @@ struct h2_session::calls {
         h2_session& me = self(user);
         const std::int32_t id = hd->stream_id;
         if (me.role_ != role::server || id % 2 == 0) return 0;
-        if (me.history_.begins(id) || stream(s, id) || me.history_.was_reset(id)) return 0;
+        if (me.history_.begins(id) || me.find(id) || me.history_.was_reset(id)) return 0;
         return nghttp2_session_terminate_session(
             s, me.history_.was_skipped(id) ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_STREAM_CLOSED);
     }
@@ -70,14 +67,14 @@ struct h2_session::calls {
     static int begin_headers(nghttp2_session* s, const nghttp2_frame* f, void* user) noexcept {
         return guarded([&] {
             h2_session& me = self(user);
-            h2_stream* x = stream(s, f->hd.stream_id);
             if (me.role_ == role::server && f->headers.cat == NGHTTP2_HCAT_REQUEST) {
-                x = me.owner_.new_stream();
+                h2_stream* const x = me.owner_.new_stream();
                 x->id = f->hd.stream_id;
                 x->closed = false;
                 nghttp2_session_set_stream_user_data(s, x->id, x);
+                me.recent_ = x;
                 x->head.begin(h2_head_builder::kind::request, me.limits_, me.authority_);
-            } else if (x) {
+            } else if (h2_stream* const x = me.find(f->hd.stream_id)) {
                 x->head.begin(x->head_came ? h2_head_builder::kind::trailers
                                            : h2_head_builder::kind::response,
                               me.limits_, me.authority_);
@@ -86,11 +83,11 @@ struct h2_session::calls {
         });
     }
 
-    static int header(nghttp2_session* s, const nghttp2_frame* f, const std::uint8_t* name,
+    static int header(nghttp2_session*, const nghttp2_frame* f, const std::uint8_t* name,
                       std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
                       std::uint8_t, void* user) noexcept {
         return guarded([&] {
-            h2_stream* x = stream(s, f->hd.stream_id);
+            h2_stream* x = self(user).find(f->hd.stream_id);
             if (!x) return 0;
             switch (x->head.add(view(name, name_size), view(value, value_size))) {
                 case h2_head_builder::verdict::fine:
@@ -112,12 +109,12 @@ struct h2_session::calls {
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
 
-    static int frame_recv(nghttp2_session* s, const nghttp2_frame* f, void* user) noexcept {
+    static int frame_recv(nghttp2_session*, const nghttp2_frame* f, void* user) noexcept {
         return guarded([&] {
             h2_session& me = self(user);
             switch (f->hd.type) {
                 case NGHTTP2_HEADERS:
-                    if (h2_stream* x = stream(s, f->hd.stream_id)) {
+                    if (h2_stream* x = me.find(f->hd.stream_id)) {
                         const bool end = f->hd.flags & NGHTTP2_FLAG_END_STREAM;
                         if (x->head_came) {
                             x->ended = end;
@@ -136,7 +133,7 @@ struct h2_session::calls {
                     }
                     break;
                 case NGHTTP2_DATA:
-                    if (h2_stream* x = stream(s, f->hd.stream_id);
+                    if (h2_stream* x = self(user).find(f->hd.stream_id);
                         x && (f->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
                         x->ended = true;
                         me.note(h2_event::kind::input, x);
@@ -167,7 +164,7 @@ struct h2_session::calls {
                     std::size_t size, void* user) noexcept {
         return guarded([&] {
             h2_session& me = self(user);
-            h2_stream* x = stream(s, id);
+            h2_stream* x = self(user).find(id);
             if (!x) {
                 check(nghttp2_session_consume_connection(s, size));
                 return 0;
@@ -186,10 +183,9 @@ struct h2_session::calls {
         });
     }
 
-    static int closed(nghttp2_session* s, std::int32_t id, std::uint32_t code,
-                      void* user) noexcept {
+    static int closed(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user) noexcept {
         return guarded([&] {
-            h2_stream* x = stream(s, id);
+            h2_stream* x = self(user).find(id);
             if (!x) return 0;
             x->closed = true;
             x->error = code;
@@ -198,7 +194,7 @@ struct h2_session::calls {
         });
     }
 
-    static int frame_sent(nghttp2_session* s, const nghttp2_frame* f, void* user) noexcept {
+    static int frame_sent(nghttp2_session*, const nghttp2_frame* f, void* user) noexcept {
         return guarded([&] {
             h2_session& me = self(user);
             const auto type = f->hd.type;
@@ -208,7 +204,7 @@ struct h2_session::calls {
                 !me.guard_.reset(me.now_ms_))
                 me.too_much_ = "too many streams were broken";
             if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) return 0;
-            h2_stream* x = stream(s, f->hd.stream_id);
+            h2_stream* x = self(user).find(f->hd.stream_id);
             if (!x) return 0;
             if (type == NGHTTP2_HEADERS) x->head_sent = true;
             if (type == NGHTTP2_DATA) me.guard_.sent_data();
@@ -226,7 +222,7 @@ struct h2_session::calls {
                               void* user) noexcept {
         return guarded([&] {
             if (f->hd.type != NGHTTP2_HEADERS || why != NGHTTP2_ERR_FRAME_SIZE_ERROR) return 0;
-            h2_stream* x = stream(s, f->hd.stream_id);
+            h2_stream* x = self(user).find(f->hd.stream_id);
             if (!x) return 0;
             x->too_large = true;
             if (f->headers.cat != NGHTTP2_HCAT_REQUEST)
@@ -387,6 +383,13 @@ const char* h2_session::receive(input_buffer& in, std::uint64_t now_ms) {
     return too_much;
 }
 
+h2_stream* h2_session::find(std::int32_t id) noexcept {
+    if (recent_ && recent_->id == id && !recent_->closed) return recent_;
+    auto* const x = static_cast<h2_stream*>(nghttp2_session_get_stream_user_data(session_, id));
+    if (x) recent_ = x;
+    return x;
+}
+
 const char* h2_session::feed(std::string_view input) {
     const ssize_t n = nghttp2_session_mem_recv(
         session_, reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
@@ -403,7 +406,7 @@ void h2_session::judge(const h2_guard::sighting& seen) {
     using kind = h2_guard::sighting::kind;
     if (role_ != role::server) return;
     const bool closed = seen.stream % 2 == 1 && seen.stream <= history_.last() &&
-                        !calls::stream(session_, seen.stream) && !history_.was_reset(seen.stream);
+                        !find(seen.stream) && !history_.was_reset(seen.stream);
     if (seen.what == kind::data && closed)
         check(nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED));
     // Priorities are not used (RFC 9113 5.3.2), but their frames have rules.

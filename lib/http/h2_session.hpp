@@ -134,6 +134,8 @@ class h2_session {
     struct calls;
 
     static void check(int result);
+    /// Null: there is none, or none any more.
+    [[nodiscard]] h2_stream* find(std::int32_t id) noexcept;
     [[nodiscard]] const char* feed(std::string_view input);
     void judge(const h2_guard::sighting& seen);
     static nghttp2_data_provider content_of(h2_stream& s) noexcept;
@@ -146,7 +148,7 @@ class h2_session {
     }
     void note_taken(h2_stream& s, std::size_t n) {
         s.sent_bytes += n;
-        note(h2_event::kind::taken, &s);
+        if (!s.out_ended) note(h2_event::kind::taken, &s);  // who adds to it may wait
     }
     void consume(const h2_stream& s, std::size_t n);
 
@@ -160,6 +162,7 @@ class h2_session {
     nghttp2_session* session_ = nullptr;
     h2_fields trailers_;
     std::string authority_;        // see h2_head_builder
+    h2_stream* recent_ = nullptr;  // that was asked for last: one callback follows the other
     input_buffer* in_ = nullptr;   // during receive()
     output_queue* out_ = nullptr;  // during send()
     const char* too_much_ = nullptr;

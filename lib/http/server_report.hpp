@@ -23,8 +23,10 @@ class server_report {
 
     /// Names the request that the next three are about, in `call`: when somebody will hear of it.
     void begin(const request& r, std::string& call) const {
-        if (listens_ || told_) name_call(r, call);
+        if (is_heard()) name_call(r, call);
     }
+    /// Whether anybody will hear of it.
+    [[nodiscard]] bool is_heard() const noexcept { return listens_ || told_; }
     void answered(http::status s) const {
         if (listens_) count_request(s);
     }

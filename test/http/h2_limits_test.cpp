@@ -30,6 +30,11 @@ TEST_CASE("a head that is refused stays refused when trailers come with it") {
          "the target is too long\n"},
         {{{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a:b:c"}},
          "the authority is malformed\n"},
+        {{{":method", "A-METHOD-THAT-IS-TOO-LONG"},
+          {":scheme", "http"},
+          {":path", "/"},
+          {":authority", "a"}},
+         "the method is too long\n"},
     };
     for (const row& r : rows) {
         INFO(r.answer);
