@@ -16,8 +16,8 @@ http::client_options over_http_2() {
     return options;
 }
 
-/// A server that answers stream 1 of each connection; on the first one it does `then` once `streams`
-/// further streams have begun.
+/// A server that answers stream 1 of each connection; on the first one it does `then` once
+/// `streams` further streams have begun.
 testing::mock_connector answers_once(std::function<awaitable<void>(frame_peer&)> then,
                                      std::size_t streams, int* requests) {
     auto connections = std::make_shared<int>(0);
