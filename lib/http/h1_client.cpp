@@ -50,7 +50,8 @@ h1_client_connection::h1_client_connection(io::stream connection,
 /// request is sent. (While a read waits, it is the one who tells.)
 bool h1_client_connection::is_ready() {
     looked_ = true;
-    return idle() && !try_input(input_buffer::small / 2) && idle();
+    if (idle() && try_input(input_buffer::small / 2)) reusable_ = false;
+    return idle();
 }
 
 void h1_client_connection::start_idling() {

@@ -145,8 +145,8 @@ struct pool_opening final : std::enable_shared_from_this<pool_opening> {
     bool stopped = false;
 };
 
-/// Who waits for a connection, in the order in which they came. Those whose connection turned out to
-/// have ended meanwhile are back in their place, which is before all others.
+/// Who waits for a connection, in the order in which they came. Those whose connection turned out
+/// to have ended meanwhile are back in their place, which is before all others.
 class pool_line {
   public:
     [[nodiscard]] bool empty() const noexcept { return back_.empty() && usual_.empty(); }

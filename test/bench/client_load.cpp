@@ -1,13 +1,15 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
-// client_load URL CONNECTIONS SECONDS: our client as a load generator, on one core. compare_client
-// runs it beside wrk.
+// client_load URL CONNECTIONS SECONDS [STREAMS]: our client as a load generator, on one core. With
+// STREAMS it speaks HTTP/2, so many requests at once on each connection. compare_client runs it
+// beside wrk and h2load.
 
 #include <weft/weft.hpp>
 
 #include <boost/asio/this_coro.hpp>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -54,13 +56,20 @@ awaitable<void> user(http::client client, std::string url, tally* t) {
     }
 }
 
-awaitable<void> load(std::string url, std::size_t connections, std::chrono::seconds time) {
+awaitable<void> load(std::string url, std::size_t connections, std::chrono::seconds time,
+                     std::size_t streams) {
     http::client_options options;
     options.max_connections_per_host = options.max_idle_per_host = connections;
+    if (streams > 0) {
+        options.protocol = http::protocol::http_2;
+        options.max_shared_per_host = connections;
+        options.h2.max_concurrent_streams = static_cast<std::uint32_t>(streams);
+    }
+    const std::size_t users = connections * std::max<std::size_t>(streams, 1);
     http::client client(options);
     tally t;
     co_await with_scope([&](task_scope& s) -> awaitable<void> {
-        for (std::size_t i = 0; i < connections; ++i) s.spawn(user(client, url, &t));
+        for (std::size_t i = 0; i < users; ++i) s.spawn(user(client, url, &t));
         co_await sleep_for(std::chrono::milliseconds(200));
         const std::uint64_t before = t.answers;
         const double cpu = cpu_seconds();
@@ -78,9 +87,10 @@ awaitable<void> load(std::string url, std::size_t connections, std::chrono::seco
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4 || number(argv[2]) == 0 || number(argv[3]) == 0) {
-        fmt::print(stderr, "usage: client_load URL CONNECTIONS SECONDS\n");
+    if (argc < 4 || argc > 5 || number(argv[2]) == 0 || number(argv[3]) == 0) {
+        fmt::print(stderr, "usage: client_load URL CONNECTIONS SECONDS [STREAMS]\n");
         return 2;
     }
-    return weft::run(load(argv[1], number(argv[2]), std::chrono::seconds(number(argv[3]))));
+    return weft::run(load(argv[1], number(argv[2]), std::chrono::seconds(number(argv[3])),
+                          argc > 4 ? number(argv[4]) : 0));
 }

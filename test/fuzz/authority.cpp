@@ -1,8 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
 // From a URL to where a request goes: what is taken for a destination is one for Boost.URL as well,
-// and the same one; it is the same when it is written down again; and the head that is made of it is
-// read by our own server, with that target and that Host. A second line is a Host field.
+// and the same one; it is the same when it is written down again; and the head that is made of it
+// is read by our own server, with that target and that Host. A second line is a Host field.
 
 #include "../../lib/http/url.hpp"
 #include <weft/core/failure.hpp>

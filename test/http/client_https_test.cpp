@@ -8,6 +8,9 @@
 #include <weft/tls/info.hpp>
 #include <weft/tls/secured_for.hpp>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 using namespace peers;
 
 namespace {
@@ -335,6 +338,49 @@ TEST_CASE(
                 CHECK(client.statistics() == http::pool_statistics{});
             }
             co_await client.close();
+        });
+    }
+}
+
+TEST_CASE(
+    "close over TLS ends what is idle, busy and half open, and leaves every counter at zero") {
+    for (const char* alpn : {"h2", "http/1.1"}) {
+        CAPTURE(std::string(alpn));
+        testing::run([&]() -> awaitable<void> {
+            const auto ex = co_await asio::this_coro::executor;
+            const auto counted = [&] { return testing::counters::of(context_info::of(ex)); };
+            const site s;
+            auto app = [](http::request r) -> awaitable<http::response> {
+                co_await sleep_for(r.path() == "/slow" ? 2s : 1ms);
+                co_return http::text("x");
+            };
+            auto mock = s.serves({alpn}, app);
+            const testing::counters before = counted();
+            {
+                http::client client(mock, s.options());
+                co_await many(client, 3, "https://b/");
+                std::size_t answered = 0, refused = 0;
+                co_await with_scope([&](task_scope& scope) -> awaitable<void> {
+                    const auto ask = [&](std::string url) -> awaitable<void> {
+                        auto r = co_await attempt(client.get(url).send());
+                        if (r) co_await r->body().discard();
+                        r ? ++answered : ++refused;
+                    };
+                    for (int i = 0; i < 3; ++i) scope.spawn(ask("https://a/slow"));
+                    co_await sleep_for(10ms);
+                    scope.spawn(ask("https://shop.test/slow"));  // whose handshake has just begun
+                    co_await asio::post(ex, asio::use_awaitable);
+                    co_await asio::post(ex, asio::use_awaitable);
+                    co_await asio::post(ex, asio::use_awaitable);
+                    CHECK(client.statistics().connecting == 1);
+                    co_await client.close();
+                    CHECK(client.statistics() == http::pool_statistics{});
+                });
+                CHECK(answered == 3);
+                CHECK(refused == 1);
+            }
+            co_await sleep_for(3s);  // the server's side lingers
+            CHECK(counted() == before);
         });
     }
 }

@@ -54,6 +54,16 @@ TEST_CASE("forms are encoded as browsers do") {
     });
 }
 
+TEST_CASE("fields are added one by one, or many") {
+    testing::run([]() -> awaitable<void> {
+        http::client client = to(mirror);
+        const http::headers common{{"X-Team", "shop"}, {"X-Trace", "1"}};
+        const std::string text =
+            co_await sent(client.get("http://a/").header("X-Trace", "0").headers(common));
+        CHECK(has(text, "X-Trace: 0\nX-Team: shop\nX-Trace: 1\n"));
+    });
+}
+
 TEST_CASE("authorization is sent as its RFC says, and refused without showing it") {
     testing::run([]() -> awaitable<void> {
         http::client client = to(mirror);
