@@ -1,13 +1,17 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "handshakes.hpp"
 
+#include "../tls/handshake.hpp"
+#include <weft/runtime/clock.hpp>
 #include <weft/runtime/context.hpp>
-#include <weft/runtime/race.hpp>
-#include <weft/runtime/sleep.hpp>
+#include <weft/runtime/deadlines.hpp>
 
-#include <boost/asio/this_coro.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/post.hpp>
 
-#include <tuple>
+#include <atomic>
+#include <chrono>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -20,13 +24,80 @@ constexpr std::chrono::milliseconds first_word{1000};
 
 }  // namespace
 
+/// One handshake. What is not atomic belongs to the executor of its stream.
+class handshakes::one final : public tls::detail::handshake_watch,
+                              public std::enable_shared_from_this<one> {
+  public:
+    explicit one(const io::stream& s)
+        : executor_(s.get_executor()),
+          info_(context_info::of(executor_)),
+          began_(info_.clock().now()) {}
+
+    /// From any thread.
+    void drain() {
+        boost::asio::post(executor_, [self = shared_from_this()] { self->start_draining(); });
+    }
+    void give_up() {
+        given_up_ = true;
+        boost::asio::post(executor_, [self = shared_from_this()] { self->abort(); });
+    }
+    [[nodiscard]] bool given_up() const noexcept { return given_up_; }
+    [[nodiscard]] bool is_slow() const noexcept {
+        return info_.clock().now() - began_ >= first_word;
+    }
+
+    void begins(io::stream& below) override {
+        below_ = &below;
+        if (given_up_) abort();
+        if (draining_) start_draining();
+    }
+    void ends() noexcept override {
+        below_ = nullptr;
+        limit_.reset();
+    }
+
+  private:
+    struct limit : deadlines::entry {
+        explicit limit(one& o)
+            : entry(o.info_.deadlines(), o.executor_,
+                    [](deadlines::entry& e) noexcept { static_cast<limit&>(e).owner.overdue(); }),
+              owner(o) {}
+        one& owner;
+    };
+
+    void start_draining() {
+        draining_ = true;
+        if (!below_ || heard || limit_) return;
+        const auto left = first_word - (info_.clock().now() - began_);
+        if (left <= left.zero()) return overdue();
+        limit_.emplace(*this);
+        limit_->arm_after(std::chrono::ceil<std::chrono::milliseconds>(left));
+    }
+    void overdue() noexcept {
+        if (heard) return;  // it may finish: its own limit and the drain's remain
+        given_up_ = true;
+        abort();
+    }
+    void abort() noexcept {
+        if (below_) below_->abort();
+    }
+
+    const boost::asio::any_io_executor executor_;
+    context_info& info_;
+    const clock::time_point began_;
+    std::atomic<bool> given_up_ = false;
+    io::stream* below_ = nullptr;  // while the handshake lasts
+    bool draining_ = false;
+    std::optional<limit> limit_;
+};
+
 /// Lists a handshake for as long as it lasts.
 class handshakes::entry {
   public:
-    entry(handshakes& all, clock& time) : all_(all), held(std::make_shared<one>(time)) {
+    entry(handshakes& all, std::shared_ptr<one> h) : all_(all) {
         const std::lock_guard lock(all_.mutex_);
-        at_ = all_.all_.insert(all_.all_.end(), held);
-        if (all_.draining_) held->called.set();
+        if (all_.draining_) h->drain();
+        at_ = all_.all_.insert(all_.all_.end(), std::move(h));
     }
     entry(const entry&) = delete;
     entry& operator=(const entry&) = delete;
@@ -38,35 +109,27 @@ class handshakes::entry {
   private:
     handshakes& all_;
     std::list<std::shared_ptr<one>>::iterator at_;
-
-  public:
-    const std::shared_ptr<one> held;
 };
 
 awaitable<std::optional<io::stream>> handshakes::accept(io::stream connection,
                                                         tls::server_config config) {
-    const entry listed(*this, context_info::of(connection.get_executor()).clock());
-    one& h = *listed.held;
-    auto made =
-        co_await when_any(tls::detail::accept(std::move(connection), std::move(config), h.progress),
-                          until_given_up(h));
-    co_return std::move(get<0>(made));
-}
-
-awaitable<void> handshakes::until_given_up(one& h) {
-    co_await h.called.wait();
-    if (h.over) co_return;
-    const auto left = first_word - (h.time.now() - h.begun);
-    if (left > left.zero()) co_await sleep_for(std::chrono::ceil<std::chrono::milliseconds>(left));
-    if (!h.progress.heard) co_return;
-    event never;  // it may finish: its own limit and the drain's remain
-    co_await never.wait();
+    const auto h = std::make_shared<one>(connection);
+    const entry listed(*this, h);
+    std::optional<io::stream> inside;
+    std::exception_ptr thrown;
+    try {
+        inside = co_await tls::detail::accept(std::move(connection), std::move(config), *h);
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    if (thrown && !h->given_up()) std::rethrow_exception(thrown);
+    co_return inside;
 }
 
 void handshakes::drain() {
     const std::lock_guard lock(mutex_);
     draining_ = true;
-    for (const auto& h : all_) h->called.set();
+    for (const auto& h : all_) h->drain();
 }
 
 std::size_t handshakes::relieve(std::size_t most) {
@@ -75,15 +138,10 @@ std::size_t handshakes::relieve(std::size_t most) {
         const std::lock_guard lock(mutex_);
         for (const bool heard : {false, true})
             for (const auto& h : all_)
-                if (!h->over && h->progress.heard == heard &&
-                    h->time.now() - h->begun >= first_word)
-                    slow.push_back(h);
+                if (!h->given_up() && h->heard == heard && h->is_slow()) slow.push_back(h);
     }
     if (slow.size() > most) slow.resize(most);
-    for (const auto& h : slow) {
-        h->over = true;
-        h->called.set();
-    }
+    for (const auto& h : slow) h->give_up();
     return slow.size();
 }
 

@@ -1,15 +1,10 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include "../tls/handshake.hpp"
 #include <weft/core/awaitable.hpp>
 #include <weft/io/stream.hpp>
-#include <weft/runtime/clock.hpp>
-#include <weft/runtime/event.hpp>
 #include <weft/tls/server_config.hpp>
 
-#include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <list>
 #include <memory>
@@ -23,7 +18,7 @@ namespace weft::http::detail {
 ///
 ///     if (auto inside = co_await under_way->accept(std::move(connection), config)) ...
 ///
-/// Thread-safe. Taken once when a handshake begins and once when it ends.
+/// Thread-safe; the lock is taken once when a handshake begins and once when it ends.
 class handshakes {
   public:
     /// tls::accept; empty when the handshake was given up here.
@@ -37,17 +32,8 @@ class handshakes {
     std::size_t relieve(std::size_t most);
 
   private:
-    struct one {
-        explicit one(clock& c) : time(c), begun(c.now()) {}
-        clock& time;
-        const clock::time_point begun;
-        tls::detail::handshake_progress progress;
-        std::atomic<bool> over = false;  // given up, whatever it is at
-        event called;                    // it is over, or the server drains
-    };
+    class one;
     class entry;
-
-    static awaitable<void> until_given_up(one& h);
 
     std::mutex mutex_;
     std::list<std::shared_ptr<one>> all_;  // the oldest first

@@ -91,7 +91,7 @@ class certificate_cache {
     }
 
   private:
-    /// What a client may make us hold for an answer is little; those of real clients have 100 bytes.
+    /// What a client may make us hold for an answer is little; keys of real ones have 100 bytes.
     static constexpr std::size_t max_key = 512;
 
     struct entry {

@@ -85,7 +85,9 @@ client_engine::client_engine(std::shared_ptr<const client_context> context, cons
 }
 
 verdict client_engine::judge(X509_STORE_CTX& chain) {
-    return judge_chain(chain, context_->options().verify, context_->options().pins);
+    verdict v = judge_chain(chain, context_->options().verify, context_->options().pins);
+    if (v.good()) context_->certificates().replace(chain);
+    return v;
 }
 
 void client_engine::keep(SSL_SESSION& session) {

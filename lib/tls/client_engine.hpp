@@ -3,6 +3,7 @@
 
 #include "engine.hpp"
 #include "session_cache.hpp"
+#include "shared_certificates.hpp"
 #include <weft/tls/client_config.hpp>
 #include <weft/tls/connect.hpp>
 
@@ -19,6 +20,7 @@ class client_context {
     [[nodiscard]] const client_options& options() const noexcept { return options_; }
     [[nodiscard]] SSL_CTX& native() const noexcept { return *native_; }
     [[nodiscard]] session_cache& sessions() const noexcept { return sessions_; }
+    [[nodiscard]] shared_certificates& certificates() const noexcept { return certificates_; }
     [[nodiscard]] const std::string& alpn() const noexcept { return alpn_; }
 
   private:
@@ -26,6 +28,7 @@ class client_context {
     std::string alpn_;
     owned_context native_;
     mutable session_cache sessions_;
+    mutable shared_certificates certificates_;
 };
 
 /// The client's side of one session.

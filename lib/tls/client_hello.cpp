@@ -55,6 +55,7 @@ constexpr std::size_t max_alpn = 64;
 
 bool read_numbers(std::string_view list, std::vector<std::uint16_t>& into) {
     reader in(list);
+    into.reserve(list.size() / 2);
     while (in.good() && !in.at_end()) into.push_back(static_cast<std::uint16_t>(in.number(2)));
     return in.good();
 }

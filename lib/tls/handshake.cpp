@@ -115,7 +115,7 @@ awaitable<void> answer_hello(server_engine& e) {
 /// One flight out, one flight in, until the engine has enough. True: it is done. False: it failed,
 /// and says why; its alert was not sent yet.
 awaitable<bool> exchange(io::stream& below, engine& e, const handshake_names& names,
-                         handshake_progress* told) {
+                         handshake_watch* told) {
     for (;;) {
         const engine::step step = e.handshake();
         if (step == engine::step::failed) co_return false;
@@ -151,11 +151,28 @@ awaitable<void> send_refusal(io::stream& below, byte_queue& alert) {
     }
 }
 
+/// Lets `told` reach the connection for as long as there is one.
+class watched {
+  public:
+    watched(handshake_watch* told, io::stream& below) : told_(told) {
+        if (told_) told_->begins(below);
+    }
+    watched(const watched&) = delete;
+    watched& operator=(const watched&) = delete;
+    ~watched() {
+        if (told_) told_->ends();
+    }
+
+  private:
+    handshake_watch* told_;
+};
+
 awaitable<io::stream> handshake_here(io::stream below, std::unique_ptr<engine> e,
                                      std::chrono::milliseconds limit, handshake_names names,
-                                     handshake_progress* told) {
+                                     handshake_watch* told) {
     std::exception_ptr failed;
     bool done = false;
+    const watched reach(told, below);
     try {
         done = co_await with_deadline(limit, exchange(below, *e, names, told));
     } catch (...) {
@@ -186,7 +203,7 @@ awaitable<io::stream> handshake_here(io::stream below, std::unique_ptr<engine> e
 }
 
 awaitable<io::stream> accept_stream(io::stream stream, const server_config& config,
-                                    handshake_progress* told) {
+                                    handshake_watch* told) {
     std::shared_ptr<const server_context> context = config.state()->current();
     const std::chrono::milliseconds limit = context->options().handshake_timeout;
     clock& time = context_info::of(stream.get_executor()).clock();
@@ -199,7 +216,7 @@ awaitable<io::stream> accept_stream(io::stream stream, const server_config& conf
 
 awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
                                     std::chrono::milliseconds limit, handshake_names names,
-                                    handshake_progress* told) {
+                                    handshake_watch* told) {
     const asio::any_io_executor here = co_await asio::this_coro::executor;
     const asio::any_io_executor there = below.get_executor();
     auto work = handshake_here(std::move(below), std::move(e), limit, std::move(names), told);
@@ -207,7 +224,7 @@ awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
     co_return co_await run_on(there, std::move(work));
 }
 
-awaitable<io::stream> accept(io::stream stream, server_config config, handshake_progress& told) {
+awaitable<io::stream> accept(io::stream stream, server_config config, handshake_watch& told) {
     return accept_stream(std::move(stream), config, &told);
 }
 

@@ -20,18 +20,29 @@ struct handshake_names {
     std::string host;  ///< context of the failure; may be empty
 };
 
-/// What others may see of a handshake that is under way. From any thread.
-struct handshake_progress {
-    std::atomic<bool> heard = false;  ///< the peer has sent something
+/// Who wants to reach a handshake that is under way. Called on the executor of its stream.
+class handshake_watch {
+  public:
+    handshake_watch() = default;
+    handshake_watch(const handshake_watch&) = delete;
+    handshake_watch& operator=(const handshake_watch&) = delete;
+    virtual ~handshake_watch() = default;
+
+    /// The connection, which may be aborted until `ends`.
+    virtual void begins(io::stream& below) = 0;
+    virtual void ends() noexcept = 0;
+
+    /// The peer has sent something. From any thread.
+    std::atomic<bool> heard = false;
 };
 
 /// Runs the handshake, within the limit, and gives the stream that lies on it. On the executor of
 /// the stream, whoever awaits it; `told` may be null.
 awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
                                     std::chrono::milliseconds limit, handshake_names names,
-                                    handshake_progress* told = nullptr);
+                                    handshake_watch* told = nullptr);
 
-/// tls::accept that says how far it is. `told` outlives it.
-awaitable<io::stream> accept(io::stream stream, server_config config, handshake_progress& told);
+/// tls::accept in reach of `told`, which outlives it.
+awaitable<io::stream> accept(io::stream stream, server_config config, handshake_watch& told);
 
 }  // namespace weft::tls::detail

@@ -116,8 +116,8 @@ int server_engine::ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv,
     }
 }
 
-/// A ticket remembers when its session began: going on gives new tickets, but does not make the look
-/// that was taken at the client's certificate any younger.
+/// A ticket remembers when its session began: going on gives new tickets, but does not make the
+/// look that was taken at the client's certificate any younger.
 int server_engine::seal_ticket(SSL* ssl, void*) noexcept {
     SSL_SESSION* session = SSL_get_session(ssl);
     if (!session || !SSL_SESSION_get0_peer(session)) return 1;

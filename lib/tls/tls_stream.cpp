@@ -35,7 +35,8 @@ tls_stream::tls_stream(io::stream below, std::unique_ptr<engine> e)
     : stream_impl(below.get_executor()),
       below_(std::move(below)),
       engine_(std::move(e)),
-      fill_size_(small_fill) {}
+      fill_size_(small_fill),
+      may_wait_(engine_->can_wait() ? engine_->outbox().size() : 0) {}
 
 // Reading
 // -------------------------------------------------------------------------------------------------
@@ -57,7 +58,8 @@ std::size_t tls_stream::read_now(io::mutable_buffers into, error_code& ec) {
     std::size_t n = read_received(into, ec);
     while (ec == asio::error::would_block && try_fill()) n = read_received(into, ec);
     // An alert of ours, or the answer to a key update, does not wait for a write.
-    if (ec != asio::error::would_block && !engine_->outbox().empty() && !aborted_) flush();
+    if (ec != asio::error::would_block && engine_->outbox().size() > may_wait_ && !aborted_)
+        flush();
     return n;
 }
 
@@ -83,9 +85,10 @@ bool tls_stream::try_fill() {
     return true;
 }
 
-/// Waits for input. Whoever waits has nothing left to say. False: there is no memory for it.
+/// Waits for input. Whoever waits has nothing left to say, but for tickets: those go with the first
+/// write. False: there is no memory for it.
 bool tls_stream::fill() {
-    flush();
+    if (engine_->outbox().size() > may_wait_) flush();
     if (fill_.pending()) return true;  // that of a cancelled read serves this one too
     fill_cancelled_ = false;
     room_ = engine_->inbox().try_prepare(fill_size_);
@@ -173,6 +176,7 @@ std::size_t tls_stream::write_now(io::const_buffers from, error_code& ec) {
 /// does.
 void tls_stream::flush() {
     if (is_sending() || write_error_) return;
+    may_wait_ = 0;
     for (;;) {
         if (sending_.empty()) sending_.swap(engine_->outbox());
         if (sending_.empty()) break;

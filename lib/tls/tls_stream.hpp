@@ -27,7 +27,7 @@ namespace weft::tls::detail {
 class tls_stream final : public io::stream_impl {
   public:
     /// The handshake is done; what the engine still has to say goes out with the first write, or
-    /// before the first wait.
+    /// before the first wait; a server's tickets wait for its first write.
     tls_stream(io::stream below, std::unique_ptr<engine> e);
 
     /// Of the operations below.
@@ -88,6 +88,7 @@ class tls_stream final : public io::stream_impl {
     std::size_t fill_size_;
     io::error_code input_end_;  // nothing more comes from below
     bool fill_cancelled_ = false;
+    std::size_t may_wait_;  // bytes of the outbox that nobody waits for: a server's first tickets
 
     io::operation* writer_ = nullptr;  // a write or a shutdown
     io::const_buffers from_;

@@ -211,7 +211,7 @@ double cost(const std::string& bytes) {
 }  // namespace
 
 TEST_CASE("a ClientHello of thousands of extensions costs what its bytes cost") {
-    // Eight times the bytes; where each extension is compared with all before it, 64 times the work.
+    // Eight times the bytes; where each is compared with all before it, 64 times the work.
     CHECK(cost(empty_extensions(16000)) < 30 * cost(empty_extensions(2000)));
 }
 

@@ -24,6 +24,19 @@ namespace tls_test {
 using namespace weft;
 namespace asio = boost::asio;
 
+/// Whether malloc is the system's own: a sanitizer's counts nothing, and refuses by ending all.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool counted = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool counted = false;
+#else
+inline constexpr bool counted = true;
+#endif
+#else
+inline constexpr bool counted = true;
+#endif
+
 /// One authority for all tests: making keys is the slow part.
 inline const tls::development_ca& ca() {
     static const tls::development_ca authority;

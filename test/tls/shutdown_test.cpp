@@ -93,6 +93,7 @@ TEST_CASE("a session that failed ends the connection below behind its alert") {
 }
 
 TEST_CASE("a queue without memory says so, and keeps what it has") {
+    if (!counted) return;
     tls::detail::byte_queue q;
     q.append("held", 4);
     CHECK(q.try_prepare(std::size_t(1) << 62).size() == 0);

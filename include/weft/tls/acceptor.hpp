@@ -18,8 +18,8 @@ namespace weft::tls {
 /// not_sent: authentication (a client certificate that is missing or not good, or the client's
 /// refusal of ours), protocol, timeout (server_options::handshake_timeout), unavailable when the
 /// client went away, or what the certificate service threw. A client that was refused has been told
-/// by an alert; one that took too long or sent too much is just closed. Cancelled, the connection is
-/// closed. May be awaited on any executor: the work is done on the stream's.
+/// by an alert; one that took too long or sent too much is just closed. Cancelled, the connection
+/// is closed. May be awaited on any executor: the work is done on the stream's.
 [[nodiscard]] awaitable<io::stream> accept(io::stream stream, server_config config);
 
 /// TLS in front of a service of streams.

@@ -18,8 +18,8 @@ struct development_options {
     /// The subject's common name; empty: the first name that it is for.
     std::string common_name = {};
     key_kind key = key_kind::ecdsa_p256;
-    /// Fixed dates, so that they hold in a test's virtual time too: 2020 to 2049. time_point::max():
-    /// never, which is written as the year 9999.
+    /// Fixed dates, so that they hold in a test's virtual time too: 2020 to 2049.
+    /// time_point::max(): never, which is written as the year 9999.
     certificate::time_point not_before = std::chrono::sys_days(std::chrono::year(2020) / 1 / 1);
     certificate::time_point not_after = std::chrono::sys_days(std::chrono::year(2049) / 12 / 31);
     /// Issued by an intermediate authority, which is part of the chain.

@@ -29,8 +29,8 @@ struct info {
     /// The peer has shown a certificate, and it was verified against roots (of a resumed session:
     /// when that began).
     bool peer_verified = false;
-    /// What the peer has shown, its own certificate first; empty when it has shown none. To a server
-    /// that resumes a session the own one alone: tickets hold no chain.
+    /// What the peer has shown, its own certificate first; empty when it has shown none. A server
+    /// that resumes a session has the client's own alone: tickets hold no chain.
     std::vector<certificate> peer_chain;
 };
 

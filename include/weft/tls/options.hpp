@@ -104,16 +104,16 @@ struct server_options {
     /// How long a ticket is good. Its key is thrown away after twice that.
     std::chrono::seconds ticket_lifetime = std::chrono::hours(2);
     /// How long a client that has shown a certificate may go on by tickets, counted from the full
-    /// handshake; then, and when the certificate has expired, the next handshake is a full one, which
-    /// verifies it anew.
+    /// handshake; then, and when the certificate has expired, the next handshake is a full one,
+    /// which verifies it anew.
     std::chrono::seconds client_session_limit = std::chrono::hours(24);
     version min_version = version::tls_1_2;
     version max_version = version::tls_1_3;
     cipher_choice ciphers = {};
     /// For the whole handshake, `certificates` included.
     std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
-    /// The most bytes that the peer may send before the handshake is over; of them at most 16 KiB in
-    /// its ClientHello.
+    /// The most bytes that the peer may send before the handshake is over; of them at most 16 KiB
+    /// in its ClientHello.
     std::size_t max_handshake_bytes = 128 * 1024;
     key_log dangerous_key_log = {};
 };
