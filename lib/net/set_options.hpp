@@ -17,8 +17,8 @@ enum class socket_role : unsigned char {
 /// How much a served TCP connection may give the system beyond what is on its way to its peer,
 /// where the options do not say. Without a bound the send buffer grows to megabytes, and a peer
 /// that takes nothing costs as much, and as much work; a fast peer is served as fast, because what
-/// is on its way is not bounded. Least at first: 10,000 that come at once and take nothing cost their
-/// copies, and everybody else the time for them.
+/// is on its way is not bounded. Least at first: 10,000 that come at once and take nothing
+/// cost their copies, and everybody else the time for them.
 struct served_notsent_lowat {
     static constexpr int at_first = 16 * 1024;
     static constexpr int later = 128 * 1024;  ///< from when the peer has made room
