@@ -101,4 +101,5 @@
 #include <weft/tls/development_ca.hpp>
 #include <weft/tls/error.hpp>
 #include <weft/tls/info.hpp>
+#include <weft/tls/secured_for.hpp>
 #include <weft/tls/server_config.hpp>
