@@ -119,8 +119,8 @@ void look_up_pool::drop(const std::shared_ptr<waiter>& w) {
     }
 }
 
-/// With the lock held. The context cannot end before this has let go of it: as long as the waiter is
-/// on its list, it waits for the lock.
+/// With the lock held. The context cannot end before this has let go of it: as long as the waiter
+/// is on its list, it waits for the lock.
 void look_up_pool::finish(const std::shared_ptr<waiter>& w, outcome o) {
     if (!w->complete) return;
     leave(*w);
