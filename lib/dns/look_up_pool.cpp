@@ -119,17 +119,20 @@ void look_up_pool::drop(const std::shared_ptr<waiter>& w) {
     }
 }
 
-/// With the lock held, so that the context cannot end between the look at the handler and the post.
+/// With the lock held. The context cannot end before this has let go of it: as long as the waiter
+/// is on its list, it waits for the lock.
 void look_up_pool::finish(const std::shared_ptr<waiter>& w, outcome o) {
     if (!w->complete) return;
     leave(*w);
-    std::exchange(w->listed, nullptr)->remove(w);
     w->external.reset();
-    const asio::any_io_executor base = std::move(w->base);
-    asio::post(base, [h = std::exchange(w->complete, nullptr), executor = std::move(w->executor),
-                      o = std::move(o)]() mutable {
-        asio::dispatch(executor, asio::append(std::move(h), std::move(o)));
-    });
+    {
+        const asio::any_io_executor base = std::move(w->base);
+        asio::post(base, [h = std::exchange(w->complete, nullptr),
+                          executor = std::move(w->executor), o = std::move(o)]() mutable {
+            asio::dispatch(executor, asio::append(std::move(h), std::move(o)));
+        });
+    }
+    std::exchange(w->listed, nullptr)->remove(w);
 }
 
 /// With the lock held.
