@@ -61,7 +61,6 @@ class look_up_pool::waiters_of_context final : public asio::execution_context::s
     void add(const std::shared_ptr<waiter>& w) {
         const std::lock_guard lock(mutex_);
         waiters_.push_back(w);
-        if (std::ranges::find(pools_, w->pool) == pools_.end()) pools_.push_back(w->pool);
     }
     void remove(const std::shared_ptr<waiter>& w) noexcept {
         const std::lock_guard lock(mutex_);
@@ -74,20 +73,16 @@ class look_up_pool::waiters_of_context final : public asio::execution_context::s
             std::shared_ptr<waiter> w;
             {
                 const std::lock_guard lock(mutex_);
-                if (waiters_.empty()) break;
+                if (waiters_.empty()) return;
                 w = std::move(waiters_.back());
                 waiters_.pop_back();
             }
             w->pool->drop(w);
         }
-        // Whoever has posted an answer to this context has let go of it once the lock is free.
-        for (const auto& pool : pools_) const std::lock_guard wait(pool->mutex_);
-        pools_.clear();
     }
 
     std::mutex mutex_;
     std::vector<std::shared_ptr<waiter>> waiters_;
-    std::vector<std::shared_ptr<look_up_pool>> pools_;  // that were asked from here
 };
 
 asio::execution_context::id look_up_pool::waiters_of_context::id;
