@@ -281,9 +281,9 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
         arm_limit(options_.header_timeout);
     } else if (!begun && !limits.idle) {
         limits.idle = true;
-        idle_since_.store(coarse_now(), std::memory_order_relaxed);
         if (unsent() == 0) shrink();
         arm_limit(answer_one_ ? first_request : options_.idle_timeout);
+        idle_since_.store(coarse_now(), std::memory_order_relaxed);  // as fresh as the limit
     }
     return found::nothing;
 }

@@ -21,9 +21,7 @@ namespace {
 
 std::string file_text(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);
-    if (!in)
-        throw failure(failure_kind::invalid_input, "cannot read the file")
-            .with("file", file.string());
+    if (!in) throw failure(failure_kind::invalid_input, "the file cannot be read");
     return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
