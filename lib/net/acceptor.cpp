@@ -43,7 +43,7 @@ constexpr std::chrono::milliseconds pause{100};
 struct burst {
     static constexpr unsigned least = 1;
     static constexpr unsigned most = 16;
-    static constexpr std::chrono::milliseconds turn{1};
+    static constexpr std::chrono::microseconds turn{250};
 };
 
 /// Errors of accept that belong to the connection that was lost, not to us (accept(2), "Error

@@ -60,7 +60,7 @@ void deadlines::heap_remove(sleeper& s) noexcept {
 namespace {
 
 /// How many firings are posted before other work of the context has its turn.
-constexpr std::size_t share = 16;
+constexpr std::size_t share = 4;
 
 }  // namespace
 
