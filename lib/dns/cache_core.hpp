@@ -28,8 +28,10 @@ class cache_core : public std::enable_shared_from_this<cache_core> {
     /// One question: who waits for it waits for `done`. It is over when that is set; without an
     /// outcome when the context that asked has ended.
     struct question {
-        question(key of, std::uintptr_t asked_on) : about(std::move(of)), context(asked_on) {}
+        question(key of, time_point now, std::uintptr_t asked_on)
+            : about(std::move(of)), asked_at(now), context(asked_on) {}
         const key about;
+        const time_point asked_at;
         const std::uintptr_t context;  ///< which one runs it
         event done;
         event stop;
@@ -95,7 +97,7 @@ class cache_core : public std::enable_shared_from_this<cache_core> {
     };
     using entries = std::map<key, entry>;
 
-    std::shared_ptr<question> begin(const key& k, std::uintptr_t context);
+    std::shared_ptr<question> begin(const key& k, time_point now, std::uintptr_t context);
     void unlist(question& q);
     void keep(const key& k, const result<answer>& outcome, time_point now);
     void erase(entries::iterator e);

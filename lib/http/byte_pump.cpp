@@ -123,6 +123,7 @@ void byte_pump::on_write(io::error_code ec, std::size_t n) {
     write_limit_.disarm();
     if (ec) {
         if (!output_end_) output_end_ = ec;
+        after_flush();
     } else {
         sending_.consume(n);
         sent_bytes_ += n;

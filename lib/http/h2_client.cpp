@@ -105,6 +105,7 @@ void h2_client_connection::on_over() {
         x.settled = true;
         x.input_changed.wake();
         x.changed.wake();
+        stop_upload(x);
         finished(x);
     });
     h2_connection::close();
@@ -288,7 +289,10 @@ void h2_client_connection::on_head(h2_exchange& x) {
     x.changed.wake();
 }
 
-void h2_client_connection::on_closed(h2_exchange& x) { finished(x); }
+void h2_client_connection::on_closed(h2_exchange& x) {
+    stop_upload(x);  // it may wait for room, or for its source, for ever
+    finished(x);
+}
 
 /// The response's body has come to its end, or was dropped.
 void h2_client_connection::on_body_released(h2_exchange& x) {

@@ -89,6 +89,7 @@ void h2_connection::release(h2_exchange& x) {
     x.out.clear();
     x.trailers.clear();
     x.upload.reset();
+    std::erase(to_watch_, &x);
     x.in_use = false;
     --open_;
     free_.push_back(&x);
@@ -311,6 +312,7 @@ void h2_connection::give_back() {
 
 void h2_connection::on_read_cancelled() {
     if (over_) return;
+    if (input_end()) return look_for_end();  // aborted
     in.shrink();
     want_input(idle_room);
 }

@@ -90,7 +90,7 @@ class h2_connection::source final : public body::source {
 };
 
 http::body h2_connection::open_body(h2_exchange& x) {
-    if (x.ended && x.in.empty()) return {};
+    if (x.ended && x.in.empty() && !x.head.has_trailers()) return {};
     x.serial.fetch_add(1, std::memory_order_acq_rel);
     x.held = true;
     const headers& fields =

@@ -65,6 +65,7 @@ void h2_head_builder::begin(kind k, const h2_head_limits& limits, std::string& a
     good_authority_ = &authority;
     kind_ = k;
     size_ = count_ = 0;
+    trailers_.clear();  // an exchange is used again: those of another one, whose body nobody read
     // Trailers may come in one read with the head: what was to be said about that stays.
     if (k != kind::trailers) {
         refusal_ = 0;
@@ -80,7 +81,6 @@ void h2_head_builder::begin(kind k, const h2_head_limits& limits, std::string& a
             response_ = head_access::response(fresh_block(block_kind::response));
             break;
         case kind::trailers:
-            trailers_.clear();
             break;
     }
 }
@@ -168,8 +168,11 @@ h2_head_builder::verdict h2_head_builder::pseudo(std::string_view name, std::str
 h2_head_builder::verdict h2_head_builder::finish() {
     if (kind_ != kind::request || refusal_ != 0) return verdict::fine;
     const auto host = request_.headers().get(field::host);
+    std::string_view name, port;
     if (!host) {
         refuse(400, "the request names no host");
+    } else if (!has_authority_ && !host->empty() && !h1::parse_authority(*host, name, port)) {
+        refuse(400, "the host is malformed");
     } else if (request_.method() == method::connect && protocol_.empty()) {
         request_.set_target(*host);  // the authority-form, as in HTTP/1
     }

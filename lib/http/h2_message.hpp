@@ -49,6 +49,7 @@ class h2_head_builder {
 
     [[nodiscard]] request_head take_request() noexcept { return std::move(request_); }
     [[nodiscard]] response_head take_response() noexcept { return std::move(response_); }
+    [[nodiscard]] bool has_trailers() const noexcept { return !trailers_.empty(); }
     [[nodiscard]] http::headers take_trailers() noexcept { return std::move(trailers_); }
     [[nodiscard]] const request_head& request() const noexcept { return request_; }
     [[nodiscard]] const response_head& response() const noexcept { return response_; }

@@ -132,15 +132,15 @@ void handshakes::drain() {
     for (const auto& h : all_) h->drain();
 }
 
-std::size_t handshakes::relieve(std::size_t most) {
+std::size_t handshakes::relieve(std::size_t most, bool heard) {
     std::vector<std::shared_ptr<one>> slow;
     {
         const std::lock_guard lock(mutex_);
-        for (const bool heard : {false, true})
-            for (const auto& h : all_)
-                if (!h->given_up() && h->heard == heard && h->is_slow()) slow.push_back(h);
+        for (const auto& h : all_) {
+            if (slow.size() == most) break;
+            if (!h->given_up() && h->heard == heard && h->is_slow()) slow.push_back(h);
+        }
     }
-    if (slow.size() > most) slow.resize(most);
     for (const auto& h : slow) h->give_up();
     return slow.size();
 }

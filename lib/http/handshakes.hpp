@@ -27,9 +27,9 @@ class handshakes {
     /// Who has connected and says nothing is given the rest of a second to begin; who has begun may
     /// finish.
     void drain();
-    /// Gives up handshakes that take longer than a second, at most so many: silent ones first, the
-    /// oldest first. How many.
-    std::size_t relieve(std::size_t most);
+    /// Gives up handshakes that take longer than a second, at most so many, the oldest first: those
+    /// of who has said nothing yet, or of who has. How many.
+    std::size_t relieve(std::size_t most, bool heard);
 
   private:
     class one;

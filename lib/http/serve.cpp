@@ -56,8 +56,10 @@ struct secure_server {
         made.drain();
     }
     void close_idle(std::size_t most) const {
-        const std::size_t given_up = under_way->relieve(most);
-        if (given_up < most) made.close_idle(most - given_up);
+        // Who is silent first, and who makes progress last.
+        most -= under_way->relieve(most, false);
+        most -= made.close_idle(most);
+        under_way->relieve(most, true);
     }
 
     awaitable<void> serve(io::stream connection) const {
@@ -88,7 +90,8 @@ struct secure_server {
 /// ALPN may not promise what is not spoken.
 void check_alpn(const tls::server_config& config, const server_options& http) {
     const auto check = [&](std::string_view name, bool spoken) {
-        const auto& offered = config.options()->alpn;
+        const auto current = config.options();
+        const auto& offered = current->alpn;
         if (spoken || std::ranges::find(offered, name) == offered.end()) return;
         throw failure(failure_kind::invalid_input,
                       "the ALPN of serve_options::tls names a protocol that is not spoken")

@@ -22,14 +22,13 @@ struct server::state {
     struct entry {
         detail::server_connection* connection;  // alive for as long as it is listed
         std::weak_ptr<detail::server_connection> owner;
-        bool told = false;  // by close_idle
+        std::uint64_t told = 0;  // when close_idle did, in milliseconds of its coarse clock
     };
 
     // Taken once when a connection comes and once when it goes, never on the way of a request.
     mutable std::mutex mutex;
     std::unordered_map<std::uint64_t, entry> connections;
     std::uint64_t next = 0;
-    std::size_t told = 0;  // entries that are
     bool draining = false;
 
     template <class Connection>
@@ -41,9 +40,7 @@ struct server::state {
     }
     void leave(std::uint64_t id) {
         const std::lock_guard lock(mutex);
-        const auto at = connections.find(id);
-        if (at->second.told) --told;
-        connections.erase(at);
+        connections.erase(id);
     }
 };
 
@@ -51,6 +48,9 @@ namespace {
 
 /// Whoever has come or was answered just now has a request on the way.
 constexpr std::uint64_t idle_enough = 1000;  // milliseconds
+/// How long a connection that was told to go counts as one that will soon be gone: a good-bye takes
+/// two seconds at most, and who has asked for something meanwhile may stay for as long as it likes.
+constexpr std::uint64_t way_out = 5000;
 
 }  // namespace
 
@@ -129,11 +129,15 @@ std::size_t server::close_idle(std::size_t most) const {
     std::vector<std::shared_ptr<detail::server_connection>> chosen;
     {
         const std::lock_guard lock(state_->mutex);
-        most -= std::min(most, state_->told);
+        const auto on_its_way_out = [](const state::entry& e) {
+            return e.told != 0 && e.connection->coarse_now() < e.told + way_out;
+        };
+        for (auto& [id, entry] : state_->connections)
+            if (most > 0 && on_its_way_out(entry)) --most;
         std::vector<idle> found;  // a heap of the `most` that have waited longest
         found.reserve(std::min(most, state_->connections.size()));
         for (auto& [id, entry] : state_->connections) {
-            if (entry.told || most == 0) continue;
+            if (most == 0 || on_its_way_out(entry)) continue;
             const std::uint64_t since = entry.connection->idle_since();
             if (since == 0 || entry.connection->coarse_now() < since + idle_enough) continue;
             if (found.size() == most) {
@@ -147,9 +151,8 @@ std::size_t server::close_idle(std::size_t most) const {
         chosen.reserve(found.size());
         for (auto& one : found) {
             chosen.push_back(one.entry->owner.lock());
-            one.entry->told = true;
+            one.entry->told = one.entry->connection->coarse_now();
         }
-        state_->told += chosen.size();
     }
     for (auto& connection : chosen) {
         auto& c = *connection;

@@ -19,11 +19,11 @@ namespace {
 /// The URL without its user information: a failure's text is printed.
 std::string without_secrets(std::string_view url) {
     const std::size_t scheme = url.find("://");
-    if (scheme == url.npos) return std::string(url);
-    const std::size_t end = url.find_first_of("/?#", scheme + 3);
-    const std::size_t at = url.substr(0, end).rfind('@');
-    if (at == url.npos || at < scheme + 3) return std::string(url);
-    return std::string(url.substr(0, scheme + 3)).append(url.substr(at + 1));
+    const std::size_t begin = scheme == url.npos ? 0 : scheme + 3;
+    // The last one: what is refused may have an @, or a /, in the password.
+    const std::size_t at = url.rfind('@');
+    if (at == url.npos || at < begin) return std::string(url);
+    return std::string(url.substr(0, begin)).append(url.substr(at + 1));
 }
 
 [[noreturn]] void refuse(std::string_view why, std::string_view url) {

@@ -41,7 +41,7 @@ constexpr std::chrono::milliseconds pause{100};
 /// to `least` as long as such a turn takes longer than `turn`. What makes it long is often the
 /// connections themselves: who has just come asks for much at once.
 struct burst {
-    static constexpr unsigned least = 1;
+    static constexpr unsigned least = 2;
     static constexpr unsigned most = 16;
     static constexpr std::chrono::microseconds turn{250};
 };
@@ -256,11 +256,13 @@ bool acceptor::somebody_waits() const noexcept {
 /// No descriptors, no memory, or no place: wait for one of our connections to close, or a while.
 /// However many close meanwhile, the while ends when it was to end: then relief is asked for again.
 void acceptor::rest() {
+    if (!resting_) {
+        if (!backoff_) backoff_ = std::make_unique<backoff>(*this);
+        backoff_->arm_after(pause);
+    }
     paused_ = true;
     wants_release_.store(true, std::memory_order_release);
     if (std::exchange(resting_, true)) return;
-    if (!backoff_) backoff_ = std::make_unique<backoff>(*this);
-    backoff_->arm_after(pause);
     if (relieve_ && !closing_) relieve_();  // may end connections here and now: last
 }
 

@@ -211,7 +211,7 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
                         continue;
                     }
                     // A ticket leaves a write buffer behind that only a write would release.
-                    if (inbox_.empty()) SSL_free_buffers(ssl_.get());
+                    if (inbox_.empty() && is_between_records()) SSL_free_buffers(ssl_.get());
                     if (total == 0) ec = asio::error::would_block;
                     return total;
                 case SSL_ERROR_ZERO_RETURN:
@@ -223,6 +223,12 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
         }
     }
     return total;
+}
+
+/// OpenSSL before 3.0.14 (3.1.6, 3.2.2, 3.3.1) gives its buffer back also between the header of a
+/// record and the rest, and then writes into it (CVE-2024-4741).
+bool engine::is_between_records() const noexcept {
+    return std::string_view(SSL_rstate_string(ssl_.get())) == "RH";
 }
 
 bool engine::flooded() const noexcept {

@@ -151,7 +151,9 @@ bool server_engine::may_go_on(SSL_SESSION& session) const {
     if (SSL_SESSION_get0_ticket_appdata(&session, &data, &size) != 1 || size != sizeof begun)
         return false;
     std::memcpy(&begun, data, sizeof begun);
-    return now_s - begun < context_->options().client_session_limit.count();
+    constexpr std::int64_t clock_step = 60;  // what a calendar may be set back by
+    return begun <= now_s + clock_step &&
+           now_s - begun < context_->options().client_session_limit.count();
 }
 
 }  // namespace weft::tls::detail

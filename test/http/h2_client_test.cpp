@@ -326,3 +326,27 @@ TEST_CASE("a kept HTTP/2 connection that ends under a request: sent again, unles
         });
     }
 }
+
+TEST_CASE("an upload that waits for room ends with its connection") {
+    const auto token = std::make_shared<int>();
+    with_h2_client(
+        {}, [&](http::connection c, frame_peer& server, task_scope& s) -> awaitable<void> {
+            std::optional<http::response> answer;
+            s.spawn([&]() -> awaitable<void> {
+                http::request r(http::method::post, "http://h.test/x");
+                r.body() = http::body::pull([token]() -> awaitable<std::optional<weft::bytes>> {
+                    co_return weft::bytes(std::string(16384, 'x'));
+                });
+                answer = co_await c.serve(std::move(r));
+            });
+            co_await greet(server);
+            (void)co_await server.say(frame(HEADERS, END_HEADERS, 1, ok_head));
+            co_await server.listen();
+            REQUIRE(answer);
+            server.wire.stream.close();
+            co_await sleep_for(1ms);
+            answer.reset();
+            co_await sleep_for(1ms);
+            CHECK(token.use_count() == 1);
+        });
+}

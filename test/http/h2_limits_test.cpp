@@ -16,6 +16,53 @@ fields many_fields(fields base, std::size_t n) {
 
 }  // namespace
 
+TEST_CASE("trailers are those of their own request, and are there without any content") {
+    auto app = [](http::request r) -> awaitable<http::response> {
+        if (r.header("x-unread")) co_return http::text("unread");
+        co_await r.body().discard();
+        const http::headers* t = r.body().trailers();
+        co_return http::text(t ? std::string(t->get("x-sum").value_or("")) : "none");
+    };
+    with_h2_server(app, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
+        const fields sum = {{"x-sum", "7"}};
+        (void)co_await p.say(greeting() + headers(1, with(post, {{"x-unread", "1"}}), END_HEADERS) +
+                             headers(1, sum, END_HEADERS | END_STREAM));
+        co_await p.listen();
+        CHECK(p.content(1) == "unread");
+        (void)co_await p.say(headers(3, post, END_HEADERS) + data(3, "x", END_STREAM));
+        co_await p.listen();
+        CHECK(p.content(3) == "none");
+        (void)co_await p.say(headers(5, post, END_HEADERS) +
+                             headers(5, sum, END_HEADERS | END_STREAM));
+        co_await p.listen();
+        CHECK(p.content(5) == "7");
+        p.wire.stream.close();
+    });
+}
+
+TEST_CASE("a Host field in place of the authority is looked at as that is") {
+    int calls = 0;
+    auto app = [&](http::request) -> awaitable<http::response> {
+        ++calls;
+        co_return http::text("served");
+    };
+    with_h2_server(app, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
+        (void)co_await p.say(greeting());
+        std::uint32_t id = 1;
+        for (const char* host : {"a:b:c", "a:99999", "a b"}) {
+            INFO(host);
+            const fields head = {
+                {":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {"host", host}};
+            (void)co_await p.say(headers(id, head));
+            co_await p.listen();
+            CHECK(p.content(id) != "served");
+            id += 2;
+        }
+        CHECK(calls == 0);
+        p.wire.stream.close();
+    });
+}
+
 TEST_CASE("a head that is refused stays refused when trailers come with it") {
     struct row {
         fields head;

@@ -123,6 +123,32 @@ TEST_CASE("relief counts who was told to go and has not gone yet") {
     });
 }
 
+TEST_CASE("who was told to go and stays for a request does not keep others from being told") {
+    event never;
+    auto app = [&](http::request) -> awaitable<http::response> {
+        co_await never.wait();
+        co_return http::text("done");
+    };
+    with_h2_server(app, {}, [&](frame_peer& p, http::server& server) -> awaitable<void> {
+        (void)co_await p.say(greeting());
+        co_await p.listen();
+        auto [near, far] = io::duplex(co_await asio::this_coro::executor);
+        peer other(std::move(near));
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            s.spawn(server.serve(std::move(far)));
+            co_await sleep_for(2s);
+            CHECK(server.close_idle(1) == 1);
+            (void)co_await p.say(headers(1));  // crossed the good-bye
+            co_await sleep_for(1s);
+            CHECK(server.close_idle(1) == 0);
+            co_await sleep_for(6s);
+            CHECK(server.close_idle(1) == 1);
+            CHECK((co_await other.rest()).empty());
+            p.wire.stream.close();
+        });
+    });
+}
+
 TEST_CASE("a slow reader stops its own stream and no other") {
     event never;
     auto app = [&](http::request r) -> awaitable<http::response> {
