@@ -102,10 +102,10 @@ awaitable<answer> cache::ask(std::shared_ptr<cache_core> core, net::resolve_requ
         if (p.wait) mine.emplace(*core, p.wait);
         if (p.ask) cache_core::launch(core, std::move(p.ask), next.copy(next.next), executor);
         if (p.now) co_return std::move(*p.now).value();
-        // Another context may have stopped, or stand still; then nothing there ever ends. From when
-        // it was asked, so that no row of short waits goes on for ever.
+        // Another context may have stopped, or stand still; then nothing there ever ends. Counted
+        // from the first who waits for it elsewhere: a row of short waits does not go on for ever.
         std::optional<clock::time_point> until;
-        if (p.wait->context != here) until = p.wait->asked_at + core->options.patience;
+        if (p.wait->context != here) until = *p.awaited_since + core->options.patience;
         const bool ours = limit && (!until || limit->at <= *until);
         if (ours) until = limit->at;
         std::optional<failure> late;

@@ -58,7 +58,7 @@ cache_core::plan cache_core::look(const key& k, time_point now, std::uintptr_t c
             if (fresh) return p;
             ++stats_.stale;
             if (now >= e.ask_again && !questions_.contains(k)) {
-                p.ask = begin(k, now, context);
+                p.ask = begin(k, context);
                 p.ask->background = true;
             }
             return p;
@@ -69,17 +69,19 @@ cache_core::plan cache_core::look(const key& k, time_point now, std::uintptr_t c
     if (running != questions_.end()) {
         ++stats_.shared;
         p.wait = running->second;
+        if (p.wait->context != context && !p.wait->awaited_elsewhere)
+            p.wait->awaited_elsewhere = now;
     } else {
-        p.ask = p.wait = begin(k, now, context);
+        p.ask = p.wait = begin(k, context);
     }
+    p.awaited_since = p.wait->awaited_elsewhere;
     ++p.wait->waiting;
     return p;
 }
 
 /// With the lock held.
-std::shared_ptr<cache_core::question> cache_core::begin(const key& k, time_point now,
-                                                        std::uintptr_t context) {
-    auto q = std::make_shared<question>(k, now, context);
+std::shared_ptr<cache_core::question> cache_core::begin(const key& k, std::uintptr_t context) {
+    auto q = std::make_shared<question>(k, context);
     questions_.emplace(k, q);
     ++stats_.misses;
     return q;

@@ -28,26 +28,26 @@ class cache_core : public std::enable_shared_from_this<cache_core> {
     /// One question: who waits for it waits for `done`. It is over when that is set; without an
     /// outcome when the context that asked has ended.
     struct question {
-        question(key of, time_point now, std::uintptr_t asked_on)
-            : about(std::move(of)), asked_at(now), context(asked_on) {}
+        question(key of, std::uintptr_t asked_on) : about(std::move(of)), context(asked_on) {}
         const key about;
-        const time_point asked_at;
         const std::uintptr_t context;  ///< which one runs it
         event done;
         event stop;
         // Under the cache's lock.
         std::size_t waiting = 0;
-        bool background = false;  ///< goes on without anybody
-        bool listed = true;       ///< who comes now joins it, and its answer is kept
+        std::optional<time_point> awaited_elsewhere;  ///< since when, by another context
+        bool background = false;                      ///< goes on without anybody
+        bool listed = true;  ///< who comes now joins it, and its answer is kept
         bool over = false;
         std::optional<result<answer>> outcome;  ///< does not change once `done` is set
     };
 
     /// What to do with a request.
     struct plan {
-        std::optional<result<answer>> now;  ///< the answer is there
-        std::shared_ptr<question> ask;      ///< to be started
-        std::shared_ptr<question> wait;     ///< to be waited for; `waiting` counts us
+        std::optional<result<answer>> now;        ///< the answer is there
+        std::shared_ptr<question> ask;            ///< to be started
+        std::shared_ptr<question> wait;           ///< to be waited for; `waiting` counts us
+        std::optional<time_point> awaited_since;  ///< its awaited_elsewhere
     };
 
     /// Counts one that waits for a question.
@@ -97,7 +97,7 @@ class cache_core : public std::enable_shared_from_this<cache_core> {
     };
     using entries = std::map<key, entry>;
 
-    std::shared_ptr<question> begin(const key& k, time_point now, std::uintptr_t context);
+    std::shared_ptr<question> begin(const key& k, std::uintptr_t context);
     void unlist(question& q);
     void keep(const key& k, const result<answer>& outcome, time_point now);
     void erase(entries::iterator e);

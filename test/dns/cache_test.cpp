@@ -480,6 +480,36 @@ TEST_CASE("a question on a context that has stopped holds nobody up on another o
     });
 }
 
+TEST_CASE("short waits in a row for a context that has stopped come to an end") {
+    testing::run([]() -> awaitable<void> {
+        auto asked = std::make_shared<int>(0);
+        dns::resolver first_never = [asked](net::resolve_request) -> awaitable<dns::answer> {
+            if (++*asked == 1) co_await sleep_for(1h);
+            dns::answer a;
+            a.addresses.push_back(asio::ip::make_address("192.0.2.1"));
+            co_return a;
+        };
+        dns::resolver cached = dns::cache() >> first_never;
+        asio::io_context other(1);
+        asio::co_spawn(other, ask(cached, "a.test"), [](std::exception_ptr, dns::answer) {});
+        while (*asked == 0) other.poll_one();
+        // Always somebody who waits, ten seconds each and five apart.
+        int answered = 0;
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            for (int i = 0; i < 6; ++i) {
+                s.spawn([&]() -> awaitable<void> {
+                    auto r = co_await attempt(with_deadline(10s, ask(cached, "a.test")));
+                    if (r) ++answered;
+                });
+                co_await sleep_for(5s);
+            }
+            co_await sleep_for(10s);
+        });
+        CHECK(answered >= 2);
+        CHECK(*asked == 2);
+    });
+}
+
 TEST_CASE("many cores share one cache") {
     auto asked = std::make_shared<std::atomic<int>>(0);
     dns::resolver names = [asked](net::resolve_request what) -> awaitable<dns::answer> {
