@@ -113,7 +113,7 @@ class identity {
   public:
     identity() noexcept = default;
     /// `chain`: the own certificate first, then its issuers; the root may be left out.
-    identity(std::vector<certificate> chain, private_key key);
+    identity(std::vector<tls::certificate> chain, private_key key);
     [[nodiscard]] static identity from_pem(std::string_view chain, std::string_view key,
                                            const secret<std::string>& passphrase = {});
     [[nodiscard]] static identity from_files(const std::filesystem::path& chain,

@@ -95,7 +95,7 @@ struct server_options {
     /// client that offers others only is refused (RFC 7301, 3.2).
     std::vector<std::string> alpn = {};
 
-    client_certificates client_certificates = tls::client_certificates::none;
+    tls::client_certificates client_certificates = tls::client_certificates::none;
     /// Who may vouch for clients. Empty although clients are asked is refused: the roots of the
     /// system vouch for servers of the whole world.
     std::vector<certificate> client_roots = {};
