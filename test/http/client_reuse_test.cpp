@@ -273,7 +273,7 @@ TEST_CASE("limits of the client: response, body, write") {
         CHECK(now_of(ex) - start <= 30'010ms);
 
         http::client deaf{
-            scripted([](peer& c) -> awaitable<void> { co_await sleep_for(1000s); }, 4096)};
+            scripted([](peer&) -> awaitable<void> { co_await sleep_for(1000s); }, 4096)};
         start = now_of(ex);
         auto full = co_await attempt(deaf.post("http://a/").body(std::string(100'000, 'x')).send());
         REQUIRE(!full);
