@@ -3,6 +3,8 @@
 
 // Content in its codings, for tests.
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
