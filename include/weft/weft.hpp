@@ -17,6 +17,7 @@
 #include <weft/core/matcher.hpp>
 #include <weft/core/observe.hpp>
 #include <weft/core/per_core.hpp>
+#include <weft/core/printable.hpp>
 #include <weft/core/service.hpp>
 #include <weft/dns/answer.hpp>
 #include <weft/dns/cache.hpp>

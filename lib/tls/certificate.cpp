@@ -1,5 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "openssl.hpp"
+#include <weft/core/printable.hpp>
 #include <weft/tls/certificate.hpp>
 
 #include <boost/asio/ip/address_v4.hpp>
@@ -33,52 +34,6 @@ auto naming(const std::filesystem::path& file, Read read) {
     } catch (const failure& f) {
         throw failure(f).with("file", file.string());
     }
-}
-
-/// The code point at the front of a text in UTF-8, and its bytes; what is none: the byte, and 1.
-struct code_point {
-    std::uint32_t value;
-    std::size_t size;
-    bool good = true;
-};
-code_point first_of(std::string_view text) {
-    const auto byte = [&](std::size_t i) -> std::uint32_t {
-        return static_cast<unsigned char>(text[i]);
-    };
-    if (byte(0) < 0x80) return {byte(0), 1};
-    const std::size_t size = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
-    if (byte(0) < 0xc2 || byte(0) > 0xf4 || size > text.size()) return {byte(0), 1, false};
-    std::uint32_t value = byte(0) & (0x7fu >> size);
-    for (std::size_t i = 1; i < size; ++i) {
-        if ((byte(i) & 0xc0) != 0x80) return {byte(0), 1, false};
-        value = value << 6 | (byte(i) & 0x3f);
-    }
-    return {value, size};
-}
-
-/// Text of a certificate that nobody may have verified, for logs and terminals: what would control
-/// them, or the direction in which they write, is escaped as bytes (RFC 4514, 2.4).
-std::string printable(std::string_view text) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string out;
-    while (!text.empty()) {
-        const code_point c = first_of(text);
-        const bool control = c.value < 0x20 || (c.value >= 0x7f && c.value < 0xa0);
-        const bool direction = c.value == 0x200e || c.value == 0x200f ||
-                               (c.value >= 0x2028 && c.value <= 0x202e) ||
-                               (c.value >= 0x2066 && c.value <= 0x2069);
-        for (const char byte : text.substr(0, c.size)) {
-            if (c.good && !control && !direction) {
-                out += byte;
-                continue;
-            }
-            out += '\\';
-            out += digits[static_cast<unsigned char>(byte) >> 4];
-            out += digits[static_cast<unsigned char>(byte) & 15];
-        }
-        text.remove_prefix(c.size);
-    }
-    return out;
 }
 
 std::string name_text(const X509_NAME* name) {

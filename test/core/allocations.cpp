@@ -1,16 +1,10 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "allocations.hpp"
 
+#include "../sanitizers.hpp"
+
 #include <cstdlib>
 #include <new>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define TEST_SANITIZED 1
-#endif
-#endif
 
 namespace {
 thread_local std::size_t count = 0;
@@ -18,7 +12,7 @@ thread_local std::size_t count = 0;
 
 std::size_t test::allocations() noexcept { return count; }
 
-#ifdef TEST_SANITIZED
+#if TEST_UNDER_ASAN || TEST_UNDER_TSAN
 bool test::counts_allocations() noexcept { return false; }
 #else
 bool test::counts_allocations() noexcept { return true; }

@@ -1,6 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "certificate_report.hpp"
 
+#include <weft/core/printable.hpp>
+
 #include <fmt/chrono.h>
 #include <fmt/core.h>
 #include <openssl/evp.h>
@@ -9,31 +11,10 @@
 
 #include <array>
 #include <chrono>
-#include <cstddef>
 
 namespace weft::cli {
 
 namespace {
-
-/// How many bytes of UTF-8 begin `text` with one printable character; 0: none does (RFC 3629).
-std::size_t character(std::string_view text) {
-    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = at(0);
-    if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-    const std::size_t n = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < n) return 0;
-    char32_t code = first & (0x7fU >> n);
-    for (std::size_t i = 1; i < n; ++i) {
-        if ((at(i) & 0xc0) != 0x80) return 0;
-        code = code << 6 | (at(i) & 0x3fU);
-    }
-    const bool longer_than_needed = (n == 3 && code < 0x800) || (n == 4 && code < 0x10000);
-    const bool surrogate = code >= 0xd800 && code < 0xe000;
-    // C1, and what turns the direction of writing around.
-    const bool controls = (code >= 0x80 && code < 0xa0) || code == 0x200e || code == 0x200f ||
-                          (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-    return longer_than_needed || surrogate || controls || code > 0x10ffff ? 0 : n;
-}
 
 /// "EC P-256", "RSA 2048 bits", "ED25519".
 std::string key_of(const tls::certificate& c) {
@@ -65,27 +46,13 @@ std::string left_of(const tls::certificate& c, tls::certificate::time_point now)
 
 std::string certificate_lines(const tls::certificate& c, tls::certificate::time_point now) {
     std::string names;
-    for (const std::string& one : c.names()) names += (names.empty() ? "" : ", ") + printable(one);
+    for (const std::string& one : c.names()) names += (names.empty() ? "" : ", ") + one;
     return fmt::format(
         "certificate: {}\n  issuer: {}\n{}  valid: {} to {}, {}\n  key: {}\n  signature: {}\n"
         "  sha256: {}\n  pin: {}\n",
-        printable(c.subject()), printable(c.issuer()),
-        names.empty() ? "" : "  names: " + names + "\n", date_of(c.not_before()),
-        date_of(c.not_after()), left_of(c, now), key_of(c), signature_of(c), c.fingerprint(),
-        c.pin());
-}
-
-std::string printable(std::string_view text) {
-    std::string out;
-    while (!text.empty()) {
-        const std::size_t n = character(text);
-        if (n == 0)
-            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
-        else
-            out += text.substr(0, n);
-        text.remove_prefix(n == 0 ? 1 : n);
-    }
-    return out;
+        c.subject(), c.issuer(), names.empty() ? "" : "  names: " + names + "\n",
+        date_of(c.not_before()), date_of(c.not_after()), left_of(c, now), key_of(c),
+        signature_of(c), c.fingerprint(), c.pin());
 }
 
 std::string date_of(tls::certificate::time_point t) {
@@ -100,9 +67,8 @@ std::string session_lines(const tls::info& session) {
     const tls::certificate& shown = session.peer_chain.front();
     const std::string until = date_of(shown.not_after());
     return text + fmt::format("* certificate of {}\n*   issued by {}, good {}{}, {}\n",
-                              printable(shown.subject()), printable(shown.issuer()),
-                              until == "for ever" ? "" : "until ", until,
-                              session.peer_verified ? "verified" : "NOT VERIFIED");
+                              shown.subject(), shown.issuer(), until == "for ever" ? "" : "until ",
+                              until, session.peer_verified ? "verified" : "NOT VERIFIED");
 }
 
 }  // namespace weft::cli

@@ -4,13 +4,8 @@
 #include <weft/tls/info.hpp>
 
 #include <string>
-#include <string_view>
 
 namespace weft::cli {
-
-/// A text of somebody else's for a terminal: control characters, C1 among them, and bytes that are
-/// no UTF-8 as \xNN.
-std::string printable(std::string_view text);
 
 /// "2026-01-31", in UTC; "for ever" and "always" for what no clock here reaches.
 std::string date_of(tls::certificate::time_point t);

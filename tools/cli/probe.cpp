@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "exit_status.hpp"
 #include <weft/core/attempt.hpp>
+#include <weft/core/printable.hpp>
 #include <weft/dns/connector.hpp>
 #include <weft/net/connect_attempts.hpp>
 #include <weft/runtime/context.hpp>
