@@ -1,20 +1,20 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "url.hpp"
 
-#include "h1_framing.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/http/detail/chars.hpp>
 #include <weft/http/h2_options.hpp>
 
-#include <boost/asio/ip/address_v6.hpp>
+#include <boost/url/authority_view.hpp>
 #include <boost/url/encode.hpp>
+#include <boost/url/parse.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
-
-#include <algorithm>
-#include <optional>
+#include <boost/url/url_view.hpp>
 
 namespace weft::http::detail {
 namespace {
+
+namespace urls = boost::urls;
 
 /// The URL without its user information: a failure's text is printed.
 std::string without_secrets(std::string_view url) {
@@ -38,83 +38,44 @@ bool names_only_authority(const request& r) {
 
 constexpr std::uint16_t usual_port(bool secure) noexcept { return secure ? 443 : 80; }
 
-int hex_value(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/// Whether each '%' begins an octet (RFC 3986 2.1).
-bool escapes_are_whole(std::string_view text) noexcept {
-    for (std::size_t at = 0; (at = text.find('%', at)) != text.npos; at += 3)
-        if (at + 2 >= text.size() || hex_value(text[at + 1]) < 0 || hex_value(text[at + 2]) < 0)
+/// Escapes are resolved, so that one name has one spelling; what no host name has is refused,
+/// escaped or not: nothing that a resolver, a log or a certificate's name would read in another way.
+bool read_host(const urls::authority_view& authority, std::string& host) {
+    switch (authority.host_type()) {
+        case urls::host_type::none:
+        case urls::host_type::ipvfuture:
             return false;
+        case urls::host_type::ipv6:
+        case urls::host_type::ipv4:
+            host = authority.encoded_host_address();
+            break;
+        case urls::host_type::name:
+            host = authority.host_name();
+            break;
+    }
+    const bool v6 = authority.host_type() == urls::host_type::ipv6;
+    for (char& c : host) {
+        // No '%': neither one that was escaped, nor a zone, which means nothing elsewhere.
+        if (c == '%' || (!is(c, cc_host) && !(v6 && c == ':'))) return false;
+        c = lower(c);
+    }
     return true;
 }
 
-/// pchar, '/' and '?' (RFC 3986 3.3 and 3.4): what a path and a query are made of.
-bool is_path_and_query(std::string_view text) noexcept {
-    return std::all_of(text.begin(), text.end(),
-                       [](char c) {
-                           return is(c, cc_host) || c == '/' || c == '?' || c == ':' || c == '@';
-                       }) &&
-           escapes_are_whole(text);
-}
-
-/// Takes the host out of what stands before the port. Escapes are resolved, so that one name has
-/// one spelling; what no host name has is refused, escaped or not: nothing that a resolver, a log
-/// or a certificate's name would read in another way.
-bool read_host(std::string_view text, std::string& host) {
-    if (text.starts_with('[')) {
-        const std::string_view inside = text.substr(1, text.size() - 2);
-        boost::system::error_code ec;
-        host = inside;
-        static_cast<void>(boost::asio::ip::make_address_v6(host, ec));
-        if (ec) return false;
-    } else {
-        host.reserve(text.size());
-        for (std::size_t i = 0; i < text.size(); ++i) {
-            char c = text[i];
-            if (c == '%') {  // whole: parse_authority has looked
-                c = static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-                i += 2;
-                if (!is(c, cc_host) || c == '%') return false;
-            }
-            host.push_back(c);
-        }
-    }
-    for (char& c : host) c = lower(c);
-    return true;
-}
-
-/// [userinfo "@"] host [":" port], RFC 3986 3.2.
-void read_authority(std::string_view text, bool user_allowed, destination& to,
-                    std::string_view url) {
-    if (const std::size_t at = text.find('@'); user_allowed && at != text.npos) {
-        if (!is_path_and_query(text.substr(0, at))) refuse("not an absolute URL", url);
-        text.remove_prefix(at + 1);
-    }
-    if (text.empty() || text.starts_with(':')) refuse("the URL names no host", url);
-    std::string_view host, port;
-    if (!h1::parse_authority(text, host, port) || !read_host(host, to.host))
-        refuse("the URL's host is no name and no address", url);
+void read_authority(const urls::authority_view& authority, destination& to, std::string_view url) {
+    if (authority.encoded_host().empty()) refuse("the URL names no host", url);
+    if (!read_host(authority, to.host)) refuse("the URL's host is no name and no address", url);
     to.port = usual_port(to.secure);
-    if (port.empty()) return;
-    unsigned number = 0;
-    for (const char c : port) number = number * 10 + static_cast<unsigned>(c - '0');
-    if (number == 0) refuse("the URL's port is no port number", url);
-    to.port = static_cast<std::uint16_t>(number);
+    if (!authority.has_port() || authority.port().empty()) return;
+    to.port = authority.port_number();  // 0 when it is none
+    if (to.port == 0) refuse("the URL's port is no port number", url);
 }
 
-/// "//" behind the scheme, in front of the rest.
-std::optional<std::string_view> take_scheme(std::string_view& url) noexcept {
-    const std::size_t colon = url.find(':');
-    if (colon == 0 || colon == url.npos || !all(url.substr(0, colon), cc_scheme) ||
-        !url.substr(colon).starts_with("://"))
-        return std::nullopt;
-    const std::string_view scheme = url.substr(0, colon);
-    url.remove_prefix(colon + 3);
-    return scheme;
+/// host [":" port], of a Host field (RFC 9110 7.2) or of CONNECT.
+void read_server(std::string_view text, destination& to) {
+    const auto authority = urls::parse_authority(text);
+    if (!authority || authority->has_userinfo()) refuse("no host and port", text);
+    read_authority(*authority, to, text);
 }
 
 }  // namespace
@@ -134,28 +95,26 @@ std::string authority_text(bool secure, std::string_view host, std::uint16_t por
 destination destination_of(const request& r) {
     const std::string_view url = r.target();
     destination to;
-    std::string_view rest = url;
     if (url.starts_with('/') || url == "*") {
         const auto host = r.headers().get(field::host);
         if (!host) refuse("a client's request needs an absolute URL or a Host field", url);
-        read_authority(*host, false, to, *host);
+        if (url != "*" && !urls::parse_origin_form(url)) refuse("no path and query", url);
+        read_server(*host, to);
+        to.target = url;
     } else if (names_only_authority(r) && url.find("://") == url.npos) {
         // The authority-form of CONNECT (RFC 9112 3.2.3).
-        read_authority(url, true, to, url);
-        rest = {};
+        read_server(url, to);
+        to.target = "/";
     } else {
-        const auto scheme = take_scheme(rest);
-        if (!scheme) refuse("not an absolute URL", url);
-        to.secure = iequals(*scheme, "https");
-        if (!to.secure && !iequals(*scheme, "http"))
+        const auto parsed = urls::parse_absolute_uri(url);
+        if (!parsed) refuse("not an absolute URL", url);
+        to.secure = parsed->scheme_id() == urls::scheme::https;
+        if (!to.secure && parsed->scheme_id() != urls::scheme::http)
             refuse("only http and https URLs can be requested", url);
-        const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
-        read_authority(rest.substr(0, end), true, to, url);
-        rest.remove_prefix(end);
+        read_authority(parsed->authority(), to, url);
+        if (parsed->encoded_path().empty()) to.target = "/";
+        to.target.append(std::string_view(parsed->encoded_target()));
     }
-    if (rest != "*" && !is_path_and_query(rest)) refuse("not an absolute URL", url);
-    if (rest.empty() || rest.starts_with('?')) to.target = "/";
-    to.target.append(rest);
     return to;
 }
 
@@ -185,7 +144,7 @@ std::string with_parameter(std::string url, std::string_view name, std::string_v
         url.erase(hash);
     }
     auto encoded = [](std::string_view text) {
-        return boost::urls::encode({text.data(), text.size()}, boost::urls::unreserved_chars);
+        return urls::encode({text.data(), text.size()}, urls::unreserved_chars);
     };
     url.append(url.find('?') == url.npos                  ? "?"
                : url.ends_with('?') || url.ends_with('&') ? ""
