@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "attack.hpp"
 
+#include "../sanitizers.hpp"
 #include "bystander.hpp"
 
 #include <fmt/format.h>
@@ -15,15 +16,7 @@ namespace abuse {
 
 using namespace std::chrono_literals;
 
-bool sanitized() noexcept {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return true;
-#elif defined(__has_feature)
-    return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-    return false;
-#endif
-}
+bool sanitized() noexcept { return TEST_UNDER_ASAN || TEST_UNDER_TSAN; }
 
 namespace {
 
@@ -91,7 +84,7 @@ int carry_out(const attack& wanted) {
     bystander him(server.port());
     std::this_thread::sleep_for(200ms);
     (void)him.take();  // what is only slow the first time
-    std::this_thread::sleep_for(1500ms);
+    std::this_thread::sleep_for(a.quiet);
     const auto quiet = him.take();
     const std::size_t memory_before = server.resident();
     const double cpu_before = server.processor_seconds();

@@ -29,6 +29,8 @@ struct attack {
     std::vector<manner> manners;  ///< attackers take them in turn
     std::size_t attackers = 0;
     std::chrono::milliseconds arrival{0};
+    /// For so long the bystander is measured before: what he is compared with.
+    std::chrono::milliseconds quiet{1500};
     server_process::options server{};
     /// By when they must all be gone: the server's limits for them, one after the other.
     std::chrono::milliseconds gone_after{};

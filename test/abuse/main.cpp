@@ -44,6 +44,7 @@ attack common(const size_of_attack& size, std::size_t few, std::size_t many = 10
     a.arrival = size.arrival.value_or(size.full ? 5000ms : 0ms);
     a.server.watchdog = size.watchdog;
     a.server.apart = size.full;
+    if (size.full) a.quiet = 10s;
     return a;
 }
 

@@ -4,38 +4,21 @@
 // STREAMS it speaks HTTP/2, so many requests at once on each connection. compare_client runs it
 // beside wrk and h2load.
 
+#include "load.hpp"
 #include <weft/weft.hpp>
 
 #include <boost/asio/this_coro.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include <sys/resource.h>
-
 using namespace weft;
 
 namespace {
-
-std::size_t number(std::string_view text) {
-    std::size_t n = 0;
-    std::from_chars(text.data(), text.data() + text.size(), n);
-    return n;
-}
-
-double cpu_seconds() {
-    rusage used{};
-    ::getrusage(RUSAGE_SELF, &used);
-    const auto seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-    };
-    return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
 
 struct tally {
     std::uint64_t answers = 0;

@@ -8,13 +8,13 @@
 // Our client on one core; no certificate is verified, so that the server is what is busy.
 // compare_tls drives weft and nginx with it.
 
+#include "load.hpp"
 #include <weft/weft.hpp>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <fmt/core.h>
 
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -23,28 +23,12 @@
 #include <vector>
 
 #include <malloc.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 using namespace weft;
 namespace asio = boost::asio;
 
 namespace {
-
-std::size_t number(std::string_view text) {
-    std::size_t n = 0;
-    std::from_chars(text.data(), text.data() + text.size(), n);
-    return n;
-}
-
-double cpu_seconds() {
-    rusage used{};
-    ::getrusage(RUSAGE_SELF, &used);
-    const auto seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-    };
-    return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
 
 std::size_t resident() {
     std::size_t all = 0;

@@ -18,6 +18,27 @@
 
 using namespace resolvers;
 
+namespace {
+
+/// Its first question is not answered for an hour, the others at once.
+dns::resolver first_never(std::shared_ptr<int> asked) {
+    return [asked](net::resolve_request) -> awaitable<dns::answer> {
+        if (++*asked == 1) co_await sleep_for(1h);
+        dns::answer a;
+        a.addresses.push_back(asio::ip::make_address("192.0.2.1"));
+        co_return a;
+    };
+}
+
+/// Asks on a context that runs until the question is on its way, and no longer.
+void ask_on(asio::io_context& other, const dns::resolver& names, std::string what,
+            const int& asked) {
+    asio::co_spawn(other, ask(names, std::move(what)), [](std::exception_ptr, dns::answer) {});
+    while (asked == 0) other.poll_one();
+}
+
+}  // namespace
+
 static_assert(service<layered<dns::cache, dns::resolver>, net::resolve_request>);
 
 TEST_CASE("an answer is kept for its time to live, and says what is left of it") {
@@ -452,16 +473,9 @@ TEST_CASE(
 TEST_CASE("a question on a context that has stopped holds nobody up on another one") {
     testing::run([]() -> awaitable<void> {
         auto asked = std::make_shared<int>(0);
-        dns::resolver first_never = [asked](net::resolve_request) -> awaitable<dns::answer> {
-            if (++*asked == 1) co_await sleep_for(1h);
-            dns::answer a;
-            a.addresses.push_back(asio::ip::make_address("192.0.2.1"));
-            co_return a;
-        };
-        dns::resolver cached = dns::cache() >> first_never;
+        dns::resolver cached = dns::cache() >> first_never(asked);
         asio::io_context other(1);
-        asio::co_spawn(other, ask(cached, "a.test"), [](std::exception_ptr, dns::answer) {});
-        while (*asked == 0) other.poll_one();
+        ask_on(other, cached, "a.test", *asked);
         // Nobody runs `other` any more.
         const auto begun = co_await now();
         auto both = co_await when_all(ask(cached, "a.test"), ask(cached, "a.test"));
@@ -470,8 +484,7 @@ TEST_CASE("a question on a context that has stopped holds nobody up on another o
         CHECK(co_await now() - begun < 21s);
         net::resolve_request hurried("b.test");
         *asked = 0;
-        asio::co_spawn(other, ask(cached, "b.test"), [](std::exception_ptr, dns::answer) {});
-        while (*asked == 0) other.poll_one();
+        ask_on(other, cached, "b.test", *asked);
         hurried.extensions().insert(deadline{co_await now() + 1s});
         auto r = co_await attempt(cached.serve(std::move(hurried)));
         REQUIRE(!r);
@@ -483,16 +496,9 @@ TEST_CASE("a question on a context that has stopped holds nobody up on another o
 TEST_CASE("short waits in a row for a context that has stopped come to an end") {
     testing::run([]() -> awaitable<void> {
         auto asked = std::make_shared<int>(0);
-        dns::resolver first_never = [asked](net::resolve_request) -> awaitable<dns::answer> {
-            if (++*asked == 1) co_await sleep_for(1h);
-            dns::answer a;
-            a.addresses.push_back(asio::ip::make_address("192.0.2.1"));
-            co_return a;
-        };
-        dns::resolver cached = dns::cache() >> first_never;
+        dns::resolver cached = dns::cache() >> first_never(asked);
         asio::io_context other(1);
-        asio::co_spawn(other, ask(cached, "a.test"), [](std::exception_ptr, dns::answer) {});
-        while (*asked == 0) other.poll_one();
+        ask_on(other, cached, "a.test", *asked);
         // Always somebody who waits, ten seconds each and five apart.
         int answered = 0;
         co_await with_scope([&](task_scope& s) -> awaitable<void> {

@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "../sanitizers.hpp"
 #include "name_server.hpp"
 #include <weft/dns/cache.hpp>
 #include <weft/dns/cares_resolver.hpp>
@@ -226,15 +227,7 @@ TEST_CASE("c-ares: a context that ends with its question open destroys it") {
 }
 
 // UBSan's checks need descriptors of their own, and take their lack for a broken object.
-#if defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer)
-#define WEFT_TEST_UNDER_UBSAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define WEFT_TEST_UNDER_UBSAN 1
-#endif
-
-#ifndef WEFT_TEST_UNDER_UBSAN
+#if !TEST_UNDER_UBSAN
 TEST_CASE("c-ares: a socket that the event loop cannot take is a failure, and c-ares stays whole") {
     if (!dns::has_cares()) return;
     int one_left = 0;

@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "../net/generations.hpp"
 #include "../net/temporary.hpp"
+#include "../sanitizers.hpp"
 #include <weft/core/attempt.hpp>
 #include <weft/core/failure.hpp>
 #include <weft/http/connection.hpp>
@@ -25,13 +26,7 @@ namespace {
 
 /// With so many threads each: ThreadSanitizer has none in a process that was forked.
 std::vector<unsigned> thread_counts() {
-#if defined(__SANITIZE_THREAD__)
-    return {1};
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    return {1};
-#endif
-#endif
+    if (TEST_UNDER_TSAN) return {1};
     return {1, 2};
 }
 

@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "../sanitizers.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/net/listener.hpp>
 #include <weft/net/tcp.hpp>
@@ -267,15 +268,7 @@ TEST_CASE("who keeps connections is asked again while others wait, whatever ends
 }
 
 // UBSan's checks need descriptors of their own, and take their lack for a broken object.
-#if defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer)
-#define WEFT_TEST_UNDER_UBSAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define WEFT_TEST_UNDER_UBSAN 1
-#endif
-
-#ifndef WEFT_TEST_UNDER_UBSAN
+#if !TEST_UNDER_UBSAN
 TEST_CASE("without descriptors accepting pauses, does not spin, and goes on when one is free") {
     testing::run_real([]() -> awaitable<void> {
         auto ex = co_await asio::this_coro::executor;

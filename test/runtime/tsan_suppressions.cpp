@@ -6,15 +6,9 @@
 // built with it: TSan sees nothing of its reference counts, and takes for a race what one thread
 // reads and lets go, and another one frees then.
 
-#if defined(__SANITIZE_THREAD__)
-#define WEFT_UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WEFT_UNDER_TSAN 1
-#endif
-#endif
+#include "../sanitizers.hpp"
 
-#ifdef WEFT_UNDER_TSAN
+#if TEST_UNDER_TSAN
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
     return "race:boost::asio::execution::detail::shared_target_executor::~shared_target_executor\n"

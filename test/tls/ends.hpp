@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "../sanitizers.hpp"
 #include <weft/core/attempt.hpp>
 #include <weft/io/duplex.hpp>
 #include <weft/io/stream.hpp>
@@ -25,17 +26,7 @@ using namespace weft;
 namespace asio = boost::asio;
 
 /// Whether malloc is the system's own: a sanitizer's counts nothing, and refuses by ending all.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool counted = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool counted = false;
-#else
-inline constexpr bool counted = true;
-#endif
-#else
-inline constexpr bool counted = true;
-#endif
+inline constexpr bool counted = !TEST_UNDER_ASAN && !TEST_UNDER_TSAN;
 
 /// One authority for all tests: making keys is the slow part.
 inline const tls::development_ca& ca() {
