@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "../tls/verified_host.hpp"
 #include "client_state.hpp"
 #include "connect_times.hpp"
 #include "url.hpp"
@@ -105,9 +106,7 @@ class securing : public pipeable {
                         const tls::connection_settings& settings, const tls::client_config* own) {
         const auto* const by = below.extensions().get<tls::secured_for>();
         if (!by || by->port != to.port) return false;
-        std::string_view host = settings.server_name ? *settings.server_name : to.host;
-        if (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
-        if (by->host != host) return false;
+        if (by->host != tls::detail::verified_host(to, settings)) return false;
         if (own && by->config != *own)
             throw failure(failure_kind::invalid_input,
                           "the connector makes TLS otherwise than the request demands")

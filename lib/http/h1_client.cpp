@@ -362,14 +362,11 @@ awaitable<void> h1_client_connection::upload(http::body content, h1::framing fra
                               "the body is longer than its Content-Length")
                     .with("content_length", static_cast<long long>(framing.length));
             left -= chunk->size();
-        } else {
-            char size[h1::max_chunk_header];
-            out.append(std::string_view(
-                size,
-                static_cast<std::size_t>(h1::write_chunk_header(size, chunk->size()) - size)));
         }
-        out.append(std::move(*chunk));
-        if (chunked) out.append(h1::chunk_end);
+        if (chunked)
+            out.append_chunked(std::move(*chunk));
+        else
+            out.append(std::move(*chunk));
         if (out.size() >= produce_ahead)
             flush();
         else

@@ -24,8 +24,6 @@ namespace {
 
 constexpr std::size_t read_ahead = 4 * 1024;  // of requests behind the one that is being handled
 constexpr std::string_view h2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-// Under drain: for the first request of who has connected just now.
-constexpr std::chrono::milliseconds first_request{1000};
 
 h1::limits limits_of(const server_options& o) {
     h1::limits limits;
@@ -98,7 +96,7 @@ void h1_server_connection::drain(std::shared_ptr<server_connection> self) {
 void h1_server_connection::start_draining() {
     if (std::exchange(draining_, true)) return;
     // Who has connected just now has a request on the way, and may have been told to come here.
-    const auto left = first_request - (context().clock().now() - began_);
+    const auto left = first_word - (context().clock().now() - began_);
     if (!asked_ && phase_ == phase::head && !decoder_.started() && left > left.zero()) {
         answer_one_ = true;
         arm_limit(std::chrono::ceil<std::chrono::milliseconds>(left));
@@ -282,7 +280,7 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
     } else if (!begun && !limits.idle) {
         limits.idle = true;
         if (unsent() == 0) shrink();
-        arm_limit(answer_one_ ? first_request : options_.idle_timeout);
+        arm_limit(answer_one_ ? first_word : options_.idle_timeout);
         idle_since_.store(coarse_now(), std::memory_order_relaxed);  // as fresh as the limit
     }
     return found::nothing;

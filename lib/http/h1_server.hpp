@@ -37,7 +37,7 @@ class h1_server_connection final : public byte_pump, public server_connection {
     /// Until the connection is closed. Called once. Never throws for what the peer did.
     awaitable<void> serve();
 
-    /// Ends after the response it is at. What has just come gets `first_request` for its request.
+    /// Ends after the response it is at. What has just come gets `first_word` for its request.
     /// From any thread.
     void drain(std::shared_ptr<server_connection> self) override;
     [[nodiscard]] std::uint64_t idle_since() const noexcept override {

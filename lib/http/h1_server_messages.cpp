@@ -104,14 +104,10 @@ awaitable<bool> h1_server_connection::send_chunks(http::body& content, h1::frami
                     co_return false;  // more than was announced: the message is broken
                 left -= chunk->size();
             }
-            if (chunked) {
-                char size[h1::max_chunk_header];
-                out.append(std::string_view(
-                    size,
-                    static_cast<std::size_t>(h1::write_chunk_header(size, chunk->size()) - size)));
-            }
-            out.append(std::move(*chunk));
-            if (chunked) out.append(h1::chunk_end);
+            if (chunked)
+                out.append_chunked(std::move(*chunk));
+            else
+                out.append(std::move(*chunk));
             if (out.size() >= produce_ahead)
                 flush();
             else

@@ -89,8 +89,7 @@ void h2_connection::release(h2_exchange& x) {
     x.out.clear();
     x.trailers.clear();
     x.upload.reset();
-    std::erase(to_watch_, &x);
-    x.in_use = false;
+    x.in_use = x.watch_later = false;
     --open_;
     free_.push_back(&x);
 }
@@ -145,7 +144,7 @@ void h2_connection::gather() {
     if (const char* why = session_.send(out, gather_most)) cut_off(why);
     handle_events();
     for (h2_exchange* const x : to_watch_)
-        if (x->in_use) watch_sending(*x);
+        if (std::exchange(x->watch_later, false)) watch_sending(*x);
     to_watch_.clear();
 }
 

@@ -68,7 +68,8 @@ struct h2_exchange : h2_stream {
     bool let_end = false;   ///< and it has a moment to come to its end
     bool limit_reached = false;
     bool expects_continue = false;
-    bool stuck = false;  ///< reset because the peer did not take what was sent
+    bool watch_later = false;  ///< in the connection's to_watch_, and not for an exchange before
+    bool stuck = false;        ///< reset because the peer did not take what was sent
 
     // The content that goes out.
     std::uint64_t out_total = 0;  ///< sent, when the send limit was set
@@ -118,7 +119,10 @@ class h2_connection : public byte_pump, private h2_session::owner {
     /// Something is to be sent on it: who does not take it is given up in time.
     void watch_sending(h2_exchange& x);
     /// The same, for what may well have left by the end of the turn: nothing is to be watched then.
-    void watch_sending_later(h2_exchange& x) { to_watch_.push_back(&x); }
+    void watch_sending_later(h2_exchange& x) {
+        x.watch_later = true;
+        to_watch_.push_back(&x);
+    }
 
     /// An exchange that no one has.
     h2_exchange& take_exchange();

@@ -28,9 +28,7 @@ constexpr auto lower_names = [] {
     std::array<std::array<char, longest_name>, field_names.size()> all{};
     for (std::size_t i = 0; i < all.size(); ++i)
         for (std::size_t k = 0; k < field_names[i].size(); ++k)
-            all[i][k] = field_names[i][k] >= 'A' && field_names[i][k] <= 'Z'
-                            ? static_cast<char>(field_names[i][k] + ('a' - 'A'))
-                            : field_names[i][k];
+            all[i][k] = lower(field_names[i][k]);
     return all;
 }();
 std::string_view lower_name(field f) noexcept {

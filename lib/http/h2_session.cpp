@@ -133,7 +133,7 @@ struct h2_session::calls {
                     }
                     break;
                 case NGHTTP2_DATA:
-                    if (h2_stream* x = self(user).find(f->hd.stream_id);
+                    if (h2_stream* x = me.find(f->hd.stream_id);
                         x && (f->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
                         x->ended = true;
                         me.note(h2_event::kind::input, x);
@@ -164,7 +164,7 @@ struct h2_session::calls {
                     std::size_t size, void* user) noexcept {
         return guarded([&] {
             h2_session& me = self(user);
-            h2_stream* x = self(user).find(id);
+            h2_stream* x = me.find(id);
             if (!x) {
                 check(nghttp2_session_consume_connection(s, size));
                 return 0;
@@ -204,7 +204,7 @@ struct h2_session::calls {
                 !me.guard_.reset(me.now_ms_))
                 me.too_much_ = "too many streams were broken";
             if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) return 0;
-            h2_stream* x = self(user).find(f->hd.stream_id);
+            h2_stream* x = me.find(f->hd.stream_id);
             if (!x) return 0;
             if (type == NGHTTP2_HEADERS) x->head_sent = true;
             if (type == NGHTTP2_DATA) me.guard_.sent_data();

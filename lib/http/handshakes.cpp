@@ -2,6 +2,7 @@
 #include "handshakes.hpp"
 
 #include "../tls/handshake.hpp"
+#include "server_connection.hpp"
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/deadlines.hpp>
@@ -16,13 +17,6 @@
 #include <vector>
 
 namespace weft::http::detail {
-
-namespace {
-
-/// What a server gives those who have just connected, on clear text for their first request.
-constexpr std::chrono::milliseconds first_word{1000};
-
-}  // namespace
 
 /// One handshake. What is not atomic belongs to the executor of its stream.
 class handshakes::one final : public tls::detail::handshake_watch,
@@ -137,8 +131,8 @@ std::size_t handshakes::relieve(std::size_t most, bool heard) {
     {
         const std::lock_guard lock(mutex_);
         for (const auto& h : all_) {
-            if (slow.size() == most) break;
-            if (!h->given_up() && h->heard == heard && h->is_slow()) slow.push_back(h);
+            if (slow.size() == most || !h->is_slow()) break;  // those behind it are younger
+            if (!h->given_up() && h->heard == heard) slow.push_back(h);
         }
     }
     for (const auto& h : slow) h->give_up();

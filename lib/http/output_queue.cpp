@@ -1,6 +1,8 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "output_queue.hpp"
 
+#include <weft/http/h1/encoder.hpp>
+
 #include <utility>
 
 namespace weft::http::detail {
@@ -12,6 +14,14 @@ void output_queue::append(weft::bytes chunk) {
     }
     referred_ += chunk.size();
     references_.push_back({text_.size(), std::move(chunk)});
+}
+
+void output_queue::append_chunked(weft::bytes chunk) {
+    char size[h1::max_chunk_header];
+    const char* const end = h1::write_chunk_header(size, chunk.size());
+    text_.append(size, static_cast<std::size_t>(end - size));
+    append(std::move(chunk));
+    text_.append(h1::chunk_end);
 }
 
 std::size_t output_queue::gather(std::span<boost::asio::const_buffer> out) const noexcept {

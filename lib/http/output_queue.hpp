@@ -24,6 +24,8 @@ class output_queue {
     [[nodiscard]] std::string& text() noexcept { return text_; }
     void append(std::string_view piece) { text_.append(piece); }
     void append(weft::bytes chunk);
+    /// The same, not empty, in the chunked coding (RFC 9112 7.1).
+    void append_chunked(weft::bytes chunk);
 
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return text_.size() + referred_ - consumed_; }

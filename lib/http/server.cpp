@@ -46,8 +46,6 @@ struct server::state {
 
 namespace {
 
-/// Whoever has come or was answered just now has a request on the way.
-constexpr std::uint64_t idle_enough = 1000;  // milliseconds
 /// How long a connection that was told to go counts as one that will soon be gone: a good-bye takes
 /// two seconds at most, and who has asked for something meanwhile may stay for as long as it likes.
 constexpr std::uint64_t way_out = 5000;
@@ -139,7 +137,8 @@ std::size_t server::close_idle(std::size_t most) const {
         for (auto& [id, entry] : state_->connections) {
             if (most == 0 || on_its_way_out(entry)) continue;
             const std::uint64_t since = entry.connection->idle_since();
-            if (since == 0 || entry.connection->coarse_now() < since + idle_enough) continue;
+            if (since == 0 || entry.connection->coarse_now() < since + detail::first_word.count())
+                continue;
             if (found.size() == most) {
                 if (since >= found.front().since) continue;
                 std::ranges::pop_heap(found, longer);

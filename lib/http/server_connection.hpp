@@ -1,10 +1,15 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
 namespace weft::http::detail {
+
+/// What who has just connected, or was answered just now, is given to say something, whoever drains
+/// or wants room: a request, or a TLS handshake, is on the way.
+inline constexpr std::chrono::milliseconds first_word{1000};
 
 /// What a server knows of its connections, whatever version of HTTP they speak.
 class server_connection {

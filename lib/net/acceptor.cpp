@@ -37,15 +37,6 @@ namespace {
 /// How long accepting pauses when the system has no descriptor or memory for us, unless one of our
 /// connections closes.
 constexpr std::chrono::milliseconds pause{100};
-/// Connections taken in one go before other work of the executor has its turn: `most`, halved down
-/// to `least` as long as such a turn takes longer than `turn`. What makes it long is often the
-/// connections themselves: who has just come asks for much at once.
-struct burst {
-    static constexpr unsigned least = 2;
-    static constexpr unsigned most = 16;
-    static constexpr std::chrono::microseconds turn{250};
-};
-
 /// Errors of accept that belong to the connection that was lost, not to us (accept(2), "Error
 /// handling").
 bool is_of_the_connection(int error) noexcept {
@@ -126,8 +117,8 @@ io::stream acceptor::take_now() {
 
 void acceptor::start(handler h) {
     const auto now = info_.clock().now();
-    const bool long_turn = in_a_row_ > burst_ && now - turn_began_ > burst::turn;
-    burst_ = long_turn ? std::max(burst_ / 2, burst::least) : std::min(burst_ * 2, burst::most);
+    const bool was_long = in_a_row_ > burst_ && now - turn_began_ > long_turn;
+    burst_ = was_long ? std::max(burst_ / 2, least_burst) : std::min(burst_ * 2, most_burst);
     turn_began_ = now;
     in_a_row_ = 0;
     const std::uint64_t id = ++ids_;

@@ -15,6 +15,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -71,6 +72,12 @@ class acceptor final : public std::enable_shared_from_this<acceptor>,
         handler complete;
         boost::asio::any_completion_executor executor;  // kept at work
     };
+    /// Connections taken in a row before other work of the executor has its turn: halved as long as
+    /// such a turn takes longer than `long_turn`. What makes it long is often the connections
+    /// themselves: who has just come asks for much at once.
+    static constexpr unsigned most_burst = 16;
+    static constexpr unsigned least_burst = 2;
+    static constexpr std::chrono::microseconds long_turn{250};
     class permit;
     struct backoff;
 
@@ -103,7 +110,7 @@ class acceptor final : public std::enable_shared_from_this<acceptor>,
     std::atomic<std::size_t> live_{0};
     std::atomic<bool> wants_release_{false};
     unsigned in_a_row_ = 0;
-    unsigned burst_ = 16;  // that many in a row
+    unsigned burst_ = most_burst;
     clock::time_point turn_began_{};
     bool paused_ = false;   // out of descriptors or memory
     bool resting_ = false;  // backoff_ is armed; relieve_ was called when it was

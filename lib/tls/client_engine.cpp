@@ -2,6 +2,7 @@
 #include "client_engine.hpp"
 
 #include "settings.hpp"
+#include "verified_host.hpp"
 
 namespace weft::tls {
 
@@ -38,8 +39,6 @@ client_context::client_context(client_options options)
 // client_engine
 // -------------------------------------------------------------------------------------------------
 
-namespace {
-
 std::string verified_host(const target& to, const connection_settings& settings) {
     std::string host = settings.server_name.value_or(to.host);
     // A name of DNS may end in a dot; in SNI and in certificates it does not (RFC 6066, 3).
@@ -52,8 +51,6 @@ std::string verified_host(const target& to, const connection_settings& settings)
             .with("host", host);
     return host;
 }
-
-}  // namespace
 
 client_engine::client_engine(std::shared_ptr<const client_context> context, const target& to,
                              const connection_settings& settings, clock::wall_time_point now)

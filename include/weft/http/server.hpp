@@ -113,9 +113,9 @@ class server {
     void drain() const;
 
     /// Ends connections that have waited for a request for a second at least, those first that have
-    /// waited longest; how many those are. Those it has told before and that are still on their way
-    /// out (HTTP/2 says good-bye first, which takes a round trip) count: `most` is how many are
-    /// ending at any time. http::serve does so when descriptors, memory or places run out and
+    /// waited longest; how many those are. Those it has told within the last five seconds and that
+    /// are still there (HTTP/2 says good-bye first, which takes a round trip) count: `most` is how
+    /// many are ending at any time. http::serve does so when descriptors, memory or places run out and
     /// somebody wants to come in. From any thread; throws std::bad_alloc.
     std::size_t close_idle(std::size_t most) const;
 
