@@ -31,6 +31,7 @@
 #include <weft/http/client.hpp>
 #include <weft/http/connection.hpp>
 #include <weft/http/cookie_jar.hpp>
+#include <weft/http/interim.hpp>
 #include <weft/http/json.hpp>
 #include <weft/http/layer/circuit_breaker.hpp>
 #include <weft/http/layer/concurrency_limit.hpp>

@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "h1_client.hpp"
 
+#include "interim_port.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/http/h1/encoder.hpp>
 #include <weft/io/prefixed.hpp>
@@ -209,7 +210,10 @@ bool h1_client_connection::take_head(const request& r, answer& got) {
         got.head = decoder_.take_head();
         const http::status s = got.head.status();
         if (s == status::continue_) continue_.set();
-        if (s.is_informational() && s != status::switching_protocols) continue;
+        if (s.is_informational() && s != status::switching_protocols) {
+            tell_interim(r, got.head);
+            continue;
+        }
         disarm_limit();
         return true;
     }

@@ -22,7 +22,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t read_ahead = 4 * 1024;  // of requests behind the one that is being handled
+constexpr std::size_t read_ahead = 4 * 1024;     // of requests behind the one that is being handled
+constexpr std::size_t interim_room = 16 * 1024;  // that wait to be sent: no more hints then
 constexpr std::string_view h2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 h1::limits limits_of(const server_options& o) {
@@ -59,6 +60,7 @@ h1_server_connection::h1_server_connection(io::stream connection, any_app app,
 
 awaitable<void> h1_server_connection::serve() {
     auto self = std::static_pointer_cast<h1_server_connection>(shared_from_this());
+    stream().extensions().insert(interim_link{self});
     auto start = [self](auto handler) {
         auto slot = asio::get_associated_cancellation_slot(handler);
         if (slot.is_connected()) {
@@ -91,6 +93,15 @@ void h1_server_connection::stop() {
 
 void h1_server_connection::drain(std::shared_ptr<server_connection> self) {
     asio::dispatch(get_executor(), [this, self = std::move(self)] { start_draining(); });
+}
+
+void h1_server_connection::send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
+                                        response_head head) {
+    asio::dispatch(get_executor(), [this, self = std::move(self), exchange, h = std::move(head)] {
+        if (!informs_ || exchange != exchange_ || unsent() > interim_room) return;
+        h1::append(out.text(), h, {});
+        flush_later();
+    });
 }
 
 void h1_server_connection::start_draining() {
@@ -154,11 +165,14 @@ awaitable<void> h1_server_connection::run() {
         if (mark_) mark_->called(r.method().text(), r.target());
         std::optional<response> answer;
         std::exception_ptr thrown;
+        number(r, ++exchange_);
+        informs_ = facts.version != version::http_1_0;
         try {
             answer = co_await app_.serve(std::move(r));
         } catch (...) {
             thrown = std::current_exception();
         }
+        informs_ = false;
         // Here and not in a function: a coroutine that is cancelled cannot await another one. When
         // the handler did not answer, nobody waits for it.
         if (std::exchange(cancelled_, false)) {

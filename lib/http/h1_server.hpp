@@ -4,6 +4,7 @@
 #include "byte_pump.hpp"
 #include "date.hpp"
 #include "h1_inbound.hpp"
+#include "interim_port.hpp"
 #include "server_connection.hpp"
 #include "server_report.hpp"
 #include <weft/core/awaitable.hpp>
@@ -29,7 +30,7 @@ namespace weft::http::detail {
 /// run() is the driver: one coroutine that reads a head, calls the application, writes the
 /// response, and so on until the connection ends. It runs as a child with a cancellation signal of
 /// its own, because a peer that goes away cancels the handler, which runs inside it.
-class h1_server_connection final : public byte_pump, public server_connection {
+class h1_server_connection final : public byte_pump, public server_connection, public interim_port {
   public:
     h1_server_connection(io::stream connection, any_app app,
                          std::shared_ptr<const server_options> options);
@@ -46,6 +47,8 @@ class h1_server_connection final : public byte_pump, public server_connection {
     [[nodiscard]] std::uint64_t coarse_now() const noexcept override {
         return context().deadlines().coarse_milliseconds();
     }
+    void send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
+                      response_head head) override;
     /// The stream, and what was read from it, when serve() has ended because the client speaks
     /// HTTP/2.
     struct handover {
@@ -129,6 +132,8 @@ class h1_server_connection final : public byte_pump, public server_connection {
     std::atomic<std::uint64_t> idle_since_{0};
     const clock::time_point began_;
     bool keep_alive_ = true;
+    std::uint32_t exchange_ = 0;  // the number of the last request
+    bool informs_ = false;        // it waits for its answer, and knows interim ones
 };
 
 }  // namespace weft::http::detail

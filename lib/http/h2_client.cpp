@@ -2,6 +2,7 @@
 #include "h2_client.hpp"
 
 #include "h2_tunnel.hpp"
+#include "interim_port.hpp"
 #include "negotiated.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/io/duplex.hpp>
@@ -168,6 +169,7 @@ awaitable<response> h2_client_connection::run(request& r, h2_exchange& x) {
     if (is_secure(stream().extensions())) e.scheme = "https";
     if (x.is_connect && extended) e.protocol = extended->protocol;
     fields_.set_request(r.head(), e);
+    x.keeps_interim = r.extensions().get<on_interim>() != nullptr;
     if (!session_.request(x, fields_, content || x.is_connect))
         throw failure(failure_kind::unavailable, "the connection takes no more requests")
             .in(failure_domain::transport);
@@ -186,7 +188,7 @@ awaitable<response> h2_client_connection::run(request& r, h2_exchange& x) {
     }
     flush_later();
 
-    co_await wait_for_head(x);
+    co_await wait_for_head(x, r);
     extensions facts = r.extensions().fork();
     facts.set_egress(stream().extensions().link());
     const bool connected = x.is_connect && x.head.response().status().is_success();
@@ -227,9 +229,10 @@ awaitable<void> h2_client_connection::wait_for_extended_connect(h2_exchange& x) 
             .in(failure_domain::protocol);
 }
 
-awaitable<void> h2_client_connection::wait_for_head(h2_exchange& x) {
+awaitable<void> h2_client_connection::wait_for_head(h2_exchange& x, const request& r) {
     bool limited = false;
     for (;;) {
+        for (const response_head& head : std::exchange(x.interim, {})) tell_interim(r, head);
         if (x.head_came) {
             x.limit.disarm();
             if (x.head.refusal() != 0)
@@ -285,8 +288,7 @@ failure h2_client_connection::why_closed(const h2_exchange& x) const {
 
 void h2_client_connection::on_head(h2_exchange& x) {
     if (x.continued && x.upload) x.upload->may_send.set();
-    if (!x.head_came) return;
-    x.changed.wake();
+    if (x.head_came || !x.interim.empty()) x.changed.wake();
 }
 
 void h2_client_connection::on_closed(h2_exchange& x) {

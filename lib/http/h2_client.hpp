@@ -40,7 +40,7 @@ class h2_client_connection final : public h2_connection, public client_connectio
   private:
     awaitable<response> run(request& r, h2_exchange& x);
     awaitable<void> wait_for_extended_connect(h2_exchange& x);
-    awaitable<void> wait_for_head(h2_exchange& x);
+    awaitable<void> wait_for_head(h2_exchange& x, const request& r);
     awaitable<void> send_upload(h2_exchange& x, http::body content,
                                 std::optional<std::uint64_t> size,
                                 std::shared_ptr<h2_upload> state);

@@ -66,7 +66,7 @@ h2_exchange& h2_connection::take_exchange() {
     x.waited = {};
     x.in_a_row = 0;
     x.held = x.pulling = x.unwanted = x.limit_reached = x.expects_continue = x.stuck = false;
-    x.head_request = x.is_connect = x.let_end = false;
+    x.head_request = x.is_connect = x.let_end = x.informs = x.keeps_interim = false;
     x.announced.reset();
     x.busy = 0;
     x.in_use = x.settled = true;
@@ -89,6 +89,7 @@ void h2_connection::release(h2_exchange& x) {
     x.out.clear();
     x.trailers.clear();
     x.upload.reset();
+    x.interim.clear();
     x.in_use = x.watch_later = false;
     --open_;
     free_.push_back(&x);

@@ -82,6 +82,7 @@ struct h2_exchange : h2_stream {
     int busy = 0;         ///< coroutines of ours that work for it
     bool head_request = false;
     bool is_connect = false;
+    bool informs = false;  ///< a server's handler is at it: interim responses may be sent
 };
 
 /// What both roles of an HTTP/2 connection share: docs/h2-connection.md draws it. It moves bytes

@@ -64,6 +64,7 @@ h2_server_connection::h2_server_connection(io::stream connection, weft::bytes ah
 
 awaitable<void> h2_server_connection::serve() {
     auto self = std::static_pointer_cast<h2_server_connection>(shared_from_this());
+    stream().extensions().insert(interim_link{self});
     auto start = [self](auto handler) {
         auto slot = asio::get_associated_cancellation_slot(handler);
         if (slot.is_connected()) {
@@ -250,6 +251,7 @@ awaitable<void> h2_server_connection::work(worker& w) {
         } catch (...) {
             thrown = std::current_exception();
         }
+        x.informs = false;
         // Here and not in a function: a coroutine that is cancelled cannot await another one.
         if (std::exchange(w.cancelled, false))
             co_await asio::this_coro::reset_cancellation_state(

@@ -3,6 +3,7 @@
 
 #include "date.hpp"
 #include "h2_connection.hpp"
+#include "interim_port.hpp"
 #include "server_connection.hpp"
 #include "server_report.hpp"
 #include <weft/core/awaitable.hpp>
@@ -26,7 +27,9 @@ namespace weft::http::detail {
 /// Requests are served by workers: coroutines that take one request after the other. One is begun,
 /// or taken from those that have nothing to do, as long as a request waits for one; so a handler
 /// that does not suspend costs no coroutine of its own, and one that does holds up nobody.
-class h2_server_connection final : public h2_connection, public server_connection {
+class h2_server_connection final : public h2_connection,
+                                   public server_connection,
+                                   public interim_port {
   public:
     /// `ahead` was read from the connection before it was known what it speaks.
     h2_server_connection(io::stream connection, weft::bytes ahead, any_app app,
@@ -39,6 +42,8 @@ class h2_server_connection final : public h2_connection, public server_connectio
     [[nodiscard]] std::uint64_t coarse_now() const noexcept override {
         return context().deadlines().coarse_milliseconds();
     }
+    void send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
+                      response_head head) override;
     /// Ends after the requests that come with its first ones. Before serve().
     void answer_once() noexcept { drain_at_once_ = true; }
 

@@ -8,11 +8,23 @@
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/scope.hpp>
 
+#include <boost/asio/dispatch.hpp>
+
 #include <chrono>
 #include <string>
 #include <utility>
 
 namespace weft::http::detail {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// That wait to be sent: no more hints then.
+constexpr std::size_t interim_room = 16 * 1024;
+constexpr std::size_t interim_frames = 100;
+
+}  // namespace
 
 request h2_server_connection::make_request(h2_exchange& x, worker& w, http::body& tunnelled) {
     const request_head& seen = x.head.request();
@@ -26,12 +38,28 @@ request h2_server_connection::make_request(h2_exchange& x, worker& w, http::body
     // What comes behind a CONNECT is for the tunnel.
     if (x.is_connect) tunnelled = std::exchange(content, {});
     request r(x.head.take_request(), std::move(content), std::move(facts));
+    number(r, static_cast<std::uint32_t>(x.id));
+    x.informs = true;
     if (report_.is_heard()) {
         // The request is gone when the application has thrown; this is what its name is made of.
         w.method = r.method();
         w.target.assign(r.target());
     }
     return r;
+}
+
+void h2_server_connection::send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
+                                        response_head head) {
+    asio::dispatch(get_executor(), [this, self = std::move(self), exchange, h = std::move(head)] {
+        auto* const x =
+            static_cast<h2_exchange*>(session_.find(static_cast<std::int32_t>(exchange)));
+        if (!x || !x->informs || unsent() > interim_room ||
+            session_.waiting_frames() > interim_frames)
+            return;
+        fields_.set_response(h, {});
+        session_.interim(*x, fields_);
+        flush_later();
+    });
 }
 
 std::string h2_server_connection::name_of(const worker& w) {

@@ -129,6 +129,8 @@ struct h2_session::calls {
                         // Told apart here: by the time of the event a later head may have come.
                         if (!x->head_came && x->head.response().status() == status::continue_)
                             x->continued = true;
+                        if (!x->head_came && x->keeps_interim)
+                            x->interim.push_back(x->head.take_response());
                         me.note(h2_event::kind::head, x);
                     }
                     break;

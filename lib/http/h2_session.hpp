@@ -27,20 +27,22 @@ namespace weft::http::detail {
 struct h2_stream {
     std::int32_t id = 0;
     h2_head_builder head;
-    h2_chunks in;                  ///< content that came and was not taken
-    h2_chunks out;                 ///< content that is to be sent
-    http::headers trailers;        ///< to be sent behind it
-    std::uint64_t sent_bytes = 0;  ///< of `out`
-    std::uint32_t error = 0;       ///< how it was closed
-    bool answered = false;         ///< something came in answer to it, if only an interim head
-    bool head_came = false;        ///< and its final one, on a client
-    bool continued = false;        ///< 100 came
-    bool ended = false;            ///< the peer has sent all of it
+    h2_chunks in;                        ///< content that came and was not taken
+    h2_chunks out;                       ///< content that is to be sent
+    http::headers trailers;              ///< to be sent behind it
+    std::vector<response_head> interim;  ///< that came before the answer, when they are kept
+    std::uint64_t sent_bytes = 0;        ///< of `out`
+    std::uint32_t error = 0;             ///< how it was closed
+    bool answered = false;   ///< something came in answer to it, if only an interim head
+    bool head_came = false;  ///< and its final one, on a client
+    bool continued = false;  ///< 100 came
+    bool ended = false;      ///< the peer has sent all of it
     bool head_sent = false;
     bool out_ended = false;  ///< nothing will be added to `out`
     bool sent = false;       ///< we have sent all of it
     bool deferred = false;   ///< waits for more in `out`
     bool closed = true;      ///< HTTP/2 has done with it
+    bool keeps_interim = false;
     bool too_large = false;  ///< its head, or its trailers, to be sent
 };
 
@@ -127,6 +129,8 @@ class h2_session {
     void end_soon(std::uint32_t code = NGHTTP2_NO_ERROR);
     [[nodiscard]] std::uint32_t peer_setting(nghttp2_settings_id id) const noexcept;
     [[nodiscard]] bool may_request() const noexcept;
+    /// Null: there is none, or none any more.
+    [[nodiscard]] h2_stream* find(std::int32_t id) noexcept;
     /// Gives back memory that was kept for further streams.
     void shrink() noexcept { memory_.shrink(); }
 
@@ -134,8 +138,6 @@ class h2_session {
     struct calls;
 
     static void check(int result);
-    /// Null: there is none, or none any more.
-    [[nodiscard]] h2_stream* find(std::int32_t id) noexcept;
     [[nodiscard]] const char* feed(std::string_view input);
     void judge(const h2_guard::sighting& seen);
     static nghttp2_data_provider content_of(h2_stream& s) noexcept;

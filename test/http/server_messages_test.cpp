@@ -257,11 +257,12 @@ TEST_CASE(
         peer c(std::move(near));
         far.extensions().insert(peer_name{"lisa"});
         extensions_link facts = far.extensions().link();
-        const std::size_t before = facts.size();
         io::stream end = std::move(far);
+        std::size_t before = 0;
         co_await with_scope([&](task_scope& s) -> awaitable<void> {
             s.spawn(server.serve(std::move(end)));
             for (int i = 0; i < 1000; ++i) {
+                if (i == 1) before = facts.size();
                 co_await c.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
                 co_await c.head();
             }

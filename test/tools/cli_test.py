@@ -333,6 +333,13 @@ class weft_send(unittest.TestCase):
         self.assertIn('> Content-Length: 3\n>\n< HTTP/1.1 200 OK\n< ', err)
         self.assertRegex(err, r'\n<\n\* connect=[\d.]+ms wait=[\d.]+ms .*in all [\d.]+ms\n$')
 
+    def test_v_shows_interim_responses(self):
+        for version in '--http1.1', '--http2-prior-knowledge':
+            code, out, err = send('-v', version, self.url + '/hints/2')
+            self.assertEqual((code, out), (0, b'2 hints\n'))
+            self.assertRegex(err, r'>\n< HTTP/[12.]+ 103 Early Hints\n(?i:< Link: </1.css>; rel=preload; as=style)\n<\n< HTTP/[12.]+ 103 ')
+            self.assertRegex(err, r'</2.css>.*\n<\n< HTTP/[12.]+ 200 OK\n')
+
     def test_v_shows_no_request_that_was_not_sent(self):
         code, _, err = send('-v', 'http://127.0.0.1:1/')
         self.assertEqual((code, err.count('\n')), (7, 1), err)

@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "http_test.hpp"
 
+#include <weft/http/interim.hpp>
 #include <weft/runtime/sleep.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -114,7 +115,8 @@ awaitable<http::response> http_test(http::request r) {
     if (slash == path.npos) co_return not_found();
     const std::string_view what = path.substr(1, slash - 1);
     const std::string_view rest = path.substr(slash + 1);
-    if (what != "bytes" && what != "stream" && what != "status" && what != "delay")
+    if (what != "bytes" && what != "stream" && what != "status" && what != "delay" &&
+        what != "hints")
         co_return not_found();
     const auto n = number<std::uint64_t>(rest);
     if (!n) co_return not_found();
@@ -132,6 +134,15 @@ awaitable<http::response> http_test(http::request r) {
         if (code.forbids_content() || code == http::status::reset_content)
             co_return http::response(code);
         co_return http::text(std::to_string(*n) + "\n", code);
+    }
+    if (what == "hints") {
+        if (*n > 100) co_return http::text("at most 100 hints\n", http::status::bad_request);
+        for (std::uint64_t i = 1; i <= *n; ++i) {
+            http::response_head hint(http::status::early_hints);
+            hint.headers().add("Link", "</" + std::to_string(i) + ".css>; rel=preload; as=style");
+            http::send_interim(r, std::move(hint));
+        }
+        co_return http::text(std::to_string(*n) + " hints\n");
     }
     if (*n > 600'000)
         co_return http::text("a delay is at most 600000 ms\n", http::status::bad_request);

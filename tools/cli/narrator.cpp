@@ -20,8 +20,8 @@ std::string fields_of(const http::headers& headers, std::string_view mark, std::
     return out;
 }
 
-std::string status_line(const http::response& r) {
-    return fmt::format("{} {} {}", to_string(r.version()), r.status().code(), r.reason());
+std::string status_line(const http::response_head& head) {
+    return fmt::format("{} {} {}", to_string(head.version()), head.status().code(), head.reason());
 }
 
 net::connector narrator::around(net::connector connect) const {
@@ -55,13 +55,17 @@ std::string narrator::head_of(const http::request& r) {
     return fmt::format("> {} {}\n{}>\n", r.method().text(), target, fields);
 }
 
-void narrator::tell(std::string_view sent, const http::response& r) const {
+std::string narrator::head_lines(const http::response_head& head) {
+    return fmt::format("< {}\n{}<\n", status_line(head), fields_of(head.headers(), "< ", "\n"));
+}
+
+void narrator::tell(std::string_view sent, std::string_view hints, const http::response& r) const {
     const auto* session = r.extensions().egress().get<tls::info>();
     if (std::exchange(state_->connected, false) && session)
         fmt::print(stderr, "{}", session_lines(*session));
     const auto line = sent.find('\n');
-    fmt::print(stderr, "{} {}{}< {}\n{}<\n", sent.substr(0, line), to_string(r.version()),
-               sent.substr(line), status_line(r), fields_of(r.headers(), "< ", "\n"));
+    fmt::print(stderr, "{} {}{}{}{}", sent.substr(0, line), to_string(r.version()),
+               sent.substr(line), hints, head_lines(r.head()));
 }
 
 /// A request that was not sent is not shown: the failure says why.

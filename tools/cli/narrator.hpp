@@ -3,6 +3,7 @@
 
 #include <weft/core/failure.hpp>
 #include <weft/core/layer.hpp>
+#include <weft/http/interim.hpp>
 #include <weft/http/request.hpp>
 #include <weft/http/response.hpp>
 #include <weft/net/connect_request.hpp>
@@ -17,10 +18,10 @@ namespace weft::cli {
 /// The fields of a head, one a line.
 std::string fields_of(const http::headers& headers, std::string_view mark, std::string_view end);
 /// "HTTP/1.1 200 OK".
-std::string status_line(const http::response& r);
+std::string status_line(const http::response_head& head);
 
 /// What `-v` tells on standard error while an exchange goes on, in the order in which it happens:
-/// the addresses that were tried, the TLS session, the head that was sent, the head that came; for
+/// the addresses that were tried, the TLS session, the head that was sent, the heads that came; for
 /// each hop of a redirect anew. A layer around the client's own transport.
 class narrator : public pipeable {
   public:
@@ -30,10 +31,13 @@ class narrator : public pipeable {
     template <class Next>
     awaitable<http::response> serve(http::request request, const Next& next) const {
         const std::string sent = head_of(request);
+        const auto hints = std::make_shared<std::string>();
+        request.extensions().insert(http::on_interim{
+            [hints](const http::response_head& head) { *hints += head_lines(head); }});
         std::exception_ptr thrown;
         try {
             http::response r = co_await next(std::move(request));
-            tell(sent, r);
+            tell(sent, *hints, r);
             co_return r;
         } catch (...) {
             thrown = std::current_exception();
@@ -44,7 +48,8 @@ class narrator : public pipeable {
 
   private:
     [[nodiscard]] static std::string head_of(const http::request& r);
-    void tell(std::string_view sent, const http::response& r) const;
+    static std::string head_lines(const http::response_head& head);
+    void tell(std::string_view sent, std::string_view hints, const http::response& r) const;
     void tell_failed(std::string_view sent, const failure& f) const;
 
     struct state {

@@ -140,7 +140,7 @@ awaitable<int> exchange(const send_arguments& a, const http::client& client,
         out = opened.get();
     }
     if (a.include)
-        fmt::print(out, "{}\r\n{}\r\n", status_line(r), fields_of(r.headers(), "", "\r\n"));
+        fmt::print(out, "{}\r\n{}\r\n", status_line(r.head()), fields_of(r.headers(), "", "\r\n"));
     bool written = true;
     std::uint64_t done = 0;
     {

@@ -33,7 +33,8 @@ namespace {
 constexpr std::string_view usage =
     "usage: weft serve http-test|echo|discard --bind HOST:PORT [OPTIONS]\n"
     "  http-test   HTTP: GET /, ANY /method, POST /echo, POST /discard, GET /headers,\n"
-    "              GET /bytes/{n}, GET /stream/{n}, GET /status/{code}, GET /delay/{ms}\n"
+    "              GET /bytes/{n}, GET /stream/{n}, GET /status/{code}, GET /delay/{ms},\n"
+    "              GET /hints/{n}\n"
     "  echo        sends back what comes in, until the peer ends its side\n"
     "  discard     reads everything and says nothing\n"
     "  --bind HOST:PORT   an IP address, * or localhost; port 0: the system chooses one\n"

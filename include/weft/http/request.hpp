@@ -5,12 +5,17 @@
 #include <weft/http/body.hpp>
 #include <weft/http/head.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace weft::http {
+
+namespace detail {
+class interim_port;
+}
 
 /// A request: head, body and extensions. Move-only, and cheap to move.
 ///
@@ -66,11 +71,14 @@ class request {
     [[nodiscard]] std::optional<request> replay() const;
 
   private:
+    friend class interim_sender;
+    friend class detail::interim_port;
     request_head head_;
     http::body body_;
     weft::extensions extensions_;
+    std::uint32_t exchange_ = 0;  // its number on a server's connection
 };
 
-static_assert(sizeof(request) <= 40);
+static_assert(sizeof(request) <= 48);
 
 }  // namespace weft::http

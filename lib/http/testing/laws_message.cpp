@@ -1,5 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "connection_trial.hpp"
+#include <weft/http/interim.hpp>
+#include <weft/runtime/event.hpp>
 
 #include <array>
 #include <vector>
@@ -211,6 +213,42 @@ awaitable<void> expect_refused(trial& t) {
     t.expect(!made, "and the body was not asked for");
 }
 
+awaitable<void> interim_responses(trial& t) {
+    event heard;  // the answer is made when the hints have come
+    auto app = [&](http::request r) -> awaitable<http::response> {
+        if (r.path() == "/plain") co_return http::text("plain");
+        for (const char* link : {"</a.css>", "</b.css>"}) {
+            http::response_head hints(http::status::early_hints);
+            hints.headers().add("Link", link);
+            http::send_interim(r, std::move(hints));
+        }
+        http::interim_sender late(r);
+        co_await heard.wait();
+        auto make = [late, left = 1]() mutable -> awaitable<std::optional<weft::bytes>> {
+            late.send(http::response_head(102));
+            if (left-- == 0) co_return std::nullopt;
+            co_return weft::bytes("page");
+        };
+        co_return http::response(200, http::body::pull(make));
+    };
+    connection_pair c = co_await t.connect(app);
+    std::string links;
+    http::request r = get("/");
+    r.extensions().insert(http::on_interim{[&](const http::response_head& head) {
+        links += std::to_string(head.status().code()) + " " +
+                 std::string(head.headers().get("Link").value_or("none")) + ";";
+        if (head.headers().get("Link") == "</b.css>") heard.set();
+    }});
+    const std::string text = co_await content_of(c, std::move(r));
+    t.equal(text, "page", "the answer comes after them");
+    t.equal(links, "103 </a.css>;103 </b.css>;", "they come in order, before the answer");
+    heard.set();
+    const std::string unheard = co_await content_of(c, get("/"));
+    t.equal(unheard, "page", "who does not listen gets the answer");
+    const std::string plain = co_await content_of(c, get("/plain"));
+    t.equal(plain, "plain", "and the next one");
+}
+
 awaitable<void> request_trailers(trial& t) {
     auto app = [](http::request r) -> awaitable<http::response> {
         const std::string text = co_await r.body().text();
@@ -256,6 +294,7 @@ constexpr connection_law laws[] = {
     {"204 and 304 have no content", without_content},
     {"with Expect: 100-continue the body waits until it is wanted", expect_continue},
     {"an expectation that is turned down never asks for the body", expect_refused},
+    {"interim responses come before their answer, in order", interim_responses},
     {"trailer fields come with the end of a request's body", request_trailers},
     {"trailer fields come with the end of a response's body", response_trailers},
 };
