@@ -5,6 +5,7 @@
 
 #include "h2_frames.hpp"
 #include "peers.hpp"
+#include <weft/testing/stream_suite.hpp>
 
 #include <string>
 #include <vector>
@@ -74,11 +75,11 @@ class frame_peer {
 
 /// Runs `body` with a raw client that is connected to a server: body(frame_peer&, server&).
 template <class Body>
-void with_h2_server(http::any_app app, http::server_options options, Body body,
-                    std::size_t capacity = 64 * 1024) {
+void with_h2_server_over(const testing::stream_pair_factory& connect, http::any_app app,
+                         http::server_options options, Body body) {
     testing::run([&]() -> awaitable<void> {
         http::server server(std::move(app), options);
-        auto [near, far] = io::duplex(co_await asio::this_coro::executor, capacity);
+        auto [near, far] = co_await connect(co_await asio::this_coro::executor);
         frame_peer client(std::move(near));
         io::stream end = std::move(far);
         co_await with_scope([&](task_scope& s) -> awaitable<void> {
@@ -86,6 +87,16 @@ void with_h2_server(http::any_app app, http::server_options options, Body body,
             co_await body(client, server);
         });
     });
+}
+
+/// The same, on clear text with room for `capacity` bytes.
+template <class Body>
+void with_h2_server(http::any_app app, http::server_options options, Body body,
+                    std::size_t capacity = 64 * 1024) {
+    const auto connect = [capacity](asio::any_io_executor ex) -> awaitable<testing::stream_pair> {
+        co_return io::duplex(ex, capacity);
+    };
+    with_h2_server_over(connect, std::move(app), std::move(options), std::move(body));
 }
 
 }  // namespace h2

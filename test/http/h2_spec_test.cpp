@@ -1,8 +1,9 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 //
 // Every published case of h2spec, by its number: what is sent, frame by frame, and what a server
-// has to answer (RFC 9113, RFC 7541). In memory, in virtual time.
+// has to answer (RFC 9113, RFC 7541). On clear text and over TLS, in memory, in virtual time.
 #include "h2_peer.hpp"
+#include "tls_pairs.hpp"
 
 #include <algorithm>
 #include <initializer_list>
@@ -101,9 +102,9 @@ const auto app = [](http::request r) -> awaitable<http::response> {
     co_return http::text(std::to_string(size));
 };
 
-std::string outcome(const row& r) {
+std::string outcome(const row& r, const testing::stream_pair_factory& connect) {
     std::string result;
-    with_h2_server(app, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
+    auto body = [&](frame_peer& p, http::server&) -> awaitable<void> {
         if (r.greets) (void)co_await p.say(greeting());
         for (const std::string& step : r.steps) {
             (void)co_await p.say(step);
@@ -111,7 +112,8 @@ std::string outcome(const row& r) {
         }
         result = judge(p, r.answer);
         p.wire.stream.close();
-    });
+    };
+    with_h2_server_over(connect, app, {}, body);
     return result;
 }
 
@@ -144,9 +146,14 @@ const std::string big(16384, 'x');
 const unsigned unfinished = END_HEADERS;  // a stream whose content is to come
 
 void check(const std::vector<row>& rows) {
+    const auto clear_text = [](asio::any_io_executor ex) -> awaitable<testing::stream_pair> {
+        co_return io::duplex(ex);
+    };
+    const testing::stream_pair_factory over_tls = tls_pairs::over_tls("h2", 64 * 1024);
     for (const row& r : rows) {
         INFO(std::string(r.id));
-        CHECK(outcome(r) == "");
+        CHECK(outcome(r, clear_text) == "");
+        CHECK(outcome(r, over_tls) == "");
     }
 }
 
