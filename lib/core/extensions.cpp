@@ -14,7 +14,7 @@ namespace {
 // One allocation of this size makes a store and its first block: room for four entries of up to
 // eight bytes and different types. malloc's small bins reach to 1 KiB.
 constexpr std::size_t roomy_store = 512;
-constexpr std::size_t smallest_block = 1024 - sizeof(memory_block);
+constexpr std::size_t smallest_block = 512 - sizeof(memory_block);
 constexpr std::size_t largest_block = 16384 - sizeof(memory_block);
 
 constexpr std::size_t round16(std::size_t n) { return (n + 15) & ~std::size_t{15}; }

@@ -42,7 +42,8 @@ class byte_pump : public std::enable_shared_from_this<byte_pump> {
 
     input_buffer in;
     /// Starts a read, unless one is pending or input has ended. Never fails; see input_end().
-    void want_input(std::size_t room = input_buffer::small / 2);
+    void want_input() { want_input(in.usual_room()); }
+    void want_input(std::size_t room);
     /// The same, but takes at once what is there already; true when something came or input ended.
     bool try_input(std::size_t room);
     [[nodiscard]] bool reading() const noexcept { return read_.pending(); }

@@ -47,7 +47,7 @@ void input_buffer::replace(std::size_t capacity) {
 
 boost::asio::mutable_buffer input_buffer::prepare(std::size_t wanted) {
     if (!block_) {
-        replace(std::max(small - sizeof(block), wanted));
+        replace(std::max(smallest - sizeof(block), wanted));
     } else if (!block_->is_shared() && begin_ != block_->characters()) {
         // Nobody looks on, so the data may move to the front: free when there is none.
         if (empty()) {

@@ -19,7 +19,9 @@ namespace weft::http::detail {
 /// connection holds a small one.
 class input_buffer {
   public:
+    /// What an idle connection may keep, and what it begins with.
     static constexpr std::size_t small = 1024;
+    static constexpr std::size_t smallest = 512;
 
     [[nodiscard]] std::string_view data() const noexcept {
         return {begin_, static_cast<std::size_t>(end_ - begin_)};
@@ -33,6 +35,11 @@ class input_buffer {
 
     /// The first `n` bytes, consumed; they share the block, so nothing is copied.
     [[nodiscard]] weft::bytes take(std::size_t n) noexcept;
+
+    /// What a read asks for when nothing else is known: more where a message has begun.
+    [[nodiscard]] std::size_t usual_room() const noexcept {
+        return empty() ? smallest / 2 : small / 2;
+    }
 
     /// Room behind the data, at least `wanted` bytes of it. Moves the data when that makes room and
     /// no slice looks on.

@@ -17,8 +17,9 @@ using io::error_code;
 namespace {
 
 /// What is asked of the connection below at once: little while it is quiet, for that memory is held
-/// while a read waits, and much once it has filled that.
-constexpr std::size_t small_fill = 1024;
+/// while a read waits, and much once it has filled that; from then on less little.
+constexpr std::size_t small_fill = 512;
+constexpr std::size_t medium_fill = 1024;
 constexpr std::size_t large_fill = 32 * 1024;
 
 /// How long the last flight of a stream that was closed may take.
@@ -35,6 +36,7 @@ tls_stream::tls_stream(io::stream below, std::unique_ptr<engine> e)
     : stream_impl(below.get_executor()),
       below_(std::move(below)),
       engine_(std::move(e)),
+      quiet_fill_(small_fill),
       fill_size_(small_fill),
       may_wait_(engine_->can_wait() ? engine_->outbox().size() : 0) {}
 
@@ -75,14 +77,19 @@ bool tls_stream::try_fill() {
     }
     const std::size_t n = below_.try_read(room, ec);
     if (n > 0) {
-        engine_->received(n);
-        fill_size_ = n == room.size() ? large_fill : small_fill;
+        note_fill(n, room.size());
         return true;
     }
     inbox.release();
     if (ec == asio::error::would_block) return false;
     input_end_ = ec;
     return true;
+}
+
+void tls_stream::note_fill(std::size_t n, std::size_t room) {
+    engine_->received(n);
+    if (n == room) quiet_fill_ = medium_fill;
+    fill_size_ = n == room ? large_fill : quiet_fill_;
 }
 
 /// Waits for input. Whoever waits has nothing left to say, but for tickets: those go with the first
@@ -101,10 +108,7 @@ bool tls_stream::fill() {
 }
 
 void tls_stream::on_fill(error_code ec, std::size_t n) {
-    if (n > 0) {
-        engine_->received(n);
-        fill_size_ = n == room_.size() ? large_fill : small_fill;
-    }
+    if (n > 0) note_fill(n, room_.size());
     const bool taken_back = ec == asio::error::operation_aborted && fill_cancelled_;
     if (ec && !taken_back) input_end_ = ec;
     if (gone_) return maybe_free();

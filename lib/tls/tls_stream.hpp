@@ -60,6 +60,7 @@ class tls_stream final : public io::stream_impl {
     std::size_t read_now(io::mutable_buffers into, io::error_code& ec);
     bool try_fill();
     bool fill();
+    void note_fill(std::size_t n, std::size_t room);
     void on_fill(io::error_code ec, std::size_t n);
 
     // Writing
@@ -85,6 +86,7 @@ class tls_stream final : public io::stream_impl {
     io::operation* reader_ = nullptr;
     io::mutable_buffers into_;
     boost::asio::mutable_buffer room_;  // of the inbox, while fill_ is pending
+    std::size_t quiet_fill_;
     std::size_t fill_size_;
     io::error_code input_end_;  // nothing more comes from below
     bool fill_cancelled_ = false;

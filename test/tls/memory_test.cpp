@@ -104,16 +104,18 @@ sides idle_cost(tls::version v) {
 
 }  // namespace
 
-TEST_CASE("an idle TLS connection needs less than 24 KiB, on either side") {
+TEST_CASE("an idle TLS connection needs less than 24 KiB, on either side, or 28 by its OpenSSL") {
     if (!counted) return;
+    // OpenSSL 3.2 and later keep two record layers of 4.4 KB each beside the session.
+    const long most = (OpenSSL_version_num() >= 0x30200000L ? 28 : 24) * 1024;
     for (const auto v : {tls::version::tls_1_2, tls::version::tls_1_3}) {
         idle_cost(v);  // what is allocated once
         const sides cost = idle_cost(v);
         MESSAGE(tls::to_string(v), ": ", cost.client, " bytes a client, ", cost.server,
                 " a server");
-        CHECK(cost.client < 24 * 1024);
+        CHECK(cost.client < most);
         CHECK(cost.client > 1024);
-        CHECK(cost.server < 24 * 1024);
+        CHECK(cost.server < most);
         CHECK(cost.server > 1024);
     }
 }
