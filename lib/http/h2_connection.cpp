@@ -60,8 +60,8 @@ h2_exchange& h2_connection::take_exchange() {
     h2_exchange& x = *free_.back();
     free_.pop_back();
     x.error = 0;
-    x.answered = x.too_large = x.head_came = x.continued = x.ended = x.head_sent = x.out_ended =
-        x.sent = x.deferred = false;
+    x.answered = x.given_up = x.too_large = x.head_came = x.continued = x.ended = x.head_sent =
+        x.out_ended = x.sent = x.deferred = false;
     x.delivered = x.received = x.out_total = x.sent_bytes = 0;
     x.waited = {};
     x.in_a_row = 0;

@@ -200,13 +200,18 @@ struct h2_session::calls {
         return guarded([&] {
             h2_session& me = self(user);
             const auto type = f->hd.type;
-            if (type == NGHTTP2_RST_STREAM) me.history_.reset(f->hd.stream_id);
-            if (type == NGHTTP2_RST_STREAM && f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
-                f->rst_stream.error_code != NGHTTP2_CANCEL && me.role_ == role::server &&
-                !me.guard_.reset(me.now_ms_))
-                me.too_much_ = "too many streams were broken";
-            if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) return 0;
+            if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA && type != NGHTTP2_RST_STREAM)
+                return 0;
             h2_stream* x = me.find(f->hd.stream_id);
+            if (type == NGHTTP2_RST_STREAM) {
+                me.history_.reset(f->hd.stream_id);
+                const bool blamed = f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+                                    f->rst_stream.error_code != NGHTTP2_CANCEL &&
+                                    !(x && x->given_up);
+                if (blamed && me.role_ == role::server && !me.guard_.reset(me.now_ms_))
+                    me.too_much_ = "too many streams were broken";
+                return 0;
+            }
             if (!x) return 0;
             if (type == NGHTTP2_HEADERS) x->head_sent = true;
             if (type == NGHTTP2_DATA) me.guard_.sent_data();
@@ -226,7 +231,7 @@ struct h2_session::calls {
             if (f->hd.type != NGHTTP2_HEADERS || why != NGHTTP2_ERR_FRAME_SIZE_ERROR) return 0;
             h2_stream* x = self(user).find(f->hd.stream_id);
             if (!x) return 0;
-            x->too_large = true;
+            x->too_large = x->given_up = true;
             if (f->headers.cat != NGHTTP2_HCAT_REQUEST)
                 check(
                     nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, x->id, NGHTTP2_INTERNAL_ERROR));

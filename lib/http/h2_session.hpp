@@ -43,6 +43,7 @@ struct h2_stream {
     bool deferred = false;   ///< waits for more in `out`
     bool closed = true;      ///< HTTP/2 has done with it
     bool keeps_interim = false;
+    bool given_up = false;   ///< reset by us, and not because the peer broke a rule
     bool too_large = false;  ///< its head, or its trailers, to be sent
 };
 

@@ -55,6 +55,7 @@ void h2_session::end(h2_stream& s, http::headers trailers) {
 
 void h2_session::reset(h2_stream& s, std::uint32_t code) {
     if (s.closed || over_) return;
+    s.given_up = true;
     check(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, s.id, code));
 }
 

@@ -98,6 +98,27 @@ TEST_CASE("a drain takes what crossed it, and nothing after that") {
     });
 }
 
+TEST_CASE("a client is not blamed for the streams that an application breaks off") {
+    auto app = [](http::request) -> awaitable<http::response> {
+        co_return http::response(200, http::body::pull([]() -> awaitable<std::optional<bytes>> {
+                                     throw failure(failure_kind::unavailable,
+                                                   "the upstream is gone");
+                                     co_return std::nullopt;
+                                 }));
+    };
+    with_h2_server(app, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
+        (void)co_await p.say(greeting());
+        constexpr std::uint32_t streams = 250;  // a hundred may be broken at once, fifty a second
+        for (std::uint32_t i = 0; i < streams; ++i) {
+            (void)co_await p.say(headers(2 * i + 1));
+            co_await p.listen(1ms);
+        }
+        CHECK(p.find(RST_STREAM, 2 * streams - 1));
+        CHECK(!p.ended());
+        p.wire.stream.close();
+    });
+}
+
 TEST_CASE("relief counts who was told to go and has not gone yet") {
     with_h2_server(hello_app, {}, [&](frame_peer& p, http::server& server) -> awaitable<void> {
         (void)co_await p.say(greeting());
