@@ -120,11 +120,14 @@ void h2_connection::body_dropped(h2_exchange& x, std::uint64_t serial) {
 
 /// Throws away what came, up to a little; then the peer's window stays closed.
 void h2_connection::discard(h2_exchange& x) {
-    if (x.in.empty() || (x.received > unread_body && !x.closed)) return;
+    if (x.in.empty() || (!may_discard(x) && !x.closed)) return;
     x.received += x.in.size();
     session_.drop(x);
+    if (x.let_end && !may_discard(x)) on_drop_limit(x);
     flush_later();
 }
+
+bool h2_connection::may_discard(const h2_exchange& x) noexcept { return x.received <= unread_body; }
 
 void h2_connection::check_rate(const h2_exchange& x) const {
     if (settings_.min_body_rate == 0 || x.waited <= settings_.body_timeout) return;

@@ -332,9 +332,18 @@ void h2_server_connection::on_closed(h2_exchange& x) {
     release(x);
 }
 
-/// A response may be whole before its request is (RFC 9113 8.1): then nobody wants the rest.
+/// A response may be whole before its request is (RFC 9113 8.1): then nobody wants the rest. A little
+/// of it has a moment to come: RST_STREAM, which may overtake it, tells some clients that the
+/// response failed.
 void h2_server_connection::on_sent(h2_exchange& x) {
-    if (x.busy == 0 && !x.ended && !x.closed) reset(x, NGHTTP2_NO_ERROR);
+    if (x.busy > 0 || x.ended || x.closed || x.let_end) return;
+    if (draining() || !may_discard(x)) return reset(x, NGHTTP2_NO_ERROR);
+    x.let_end = true;
+    x.limit.arm_after(server_options_.linger_timeout);
+}
+
+void h2_server_connection::on_drop_limit(h2_exchange& x) {
+    if (x.in_use && !x.closed) reset(x, NGHTTP2_NO_ERROR);
 }
 
 }  // namespace weft::http::detail

@@ -87,6 +87,7 @@ class h2_server_connection final : public h2_connection,
     void on_told() override;
     void on_closed(h2_exchange& x) override;
     void on_sent(h2_exchange& x) override;
+    void on_drop_limit(h2_exchange& x) override;
     void on_too_large(h2_exchange& x) override;
     void on_quiet() override;
     void on_body_released(h2_exchange&) override {}

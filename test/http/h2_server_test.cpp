@@ -98,6 +98,37 @@ TEST_CASE("a drain takes what crossed it, and nothing after that") {
     });
 }
 
+TEST_CASE("a request that nobody reads has a moment to come to its end, and not much may come") {
+    const auto ignores = [](http::request) -> awaitable<http::response> {
+        co_return http::text("done");
+    };
+    http::server_options options;
+    options.linger_timeout = 2s;
+    with_h2_server(ignores, options, [&](frame_peer& p, http::server&) -> awaitable<void> {
+        (void)co_await p.say(greeting() + headers(1, post, END_HEADERS) +
+                             headers(3, post, END_HEADERS) + headers(5, post, END_HEADERS));
+        co_await p.listen();
+        CHECK(p.content(1) == "done");
+        CHECK(!p.find(RST_STREAM, 1));
+        (void)co_await p.say(data(1, "the rest"));
+        const std::string piece(16'000, 'x');
+        for (int i = 0; i < 4; ++i) (void)co_await p.say(data(3, piece, NONE));
+        co_await p.listen();
+        CHECK(!p.find(RST_STREAM, 3));
+        (void)co_await p.say(data(3, piece, NONE));
+        co_await p.listen();
+        REQUIRE(p.find(RST_STREAM, 3));
+        CHECK(number_at(p.find(RST_STREAM, 3)->payload, 0) == NO_ERROR);
+        co_await sleep_for(1s);
+        CHECK(!p.find(RST_STREAM, 5));
+        co_await p.listen(1s);
+        REQUIRE(p.find(RST_STREAM, 5));
+        CHECK(number_at(p.find(RST_STREAM, 5)->payload, 0) == NO_ERROR);
+        CHECK(!p.find(RST_STREAM, 1));
+        p.wire.stream.close();
+    });
+}
+
 TEST_CASE("a client is not blamed for the streams that an application breaks off") {
     auto app = [](http::request) -> awaitable<http::response> {
         co_return http::response(200, http::body::pull([]() -> awaitable<std::optional<bytes>> {
