@@ -295,7 +295,8 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
         limits.idle = true;
         if (unsent() == 0) shrink();
         arm_limit(answer_one_ ? first_word : options_.idle_timeout);
-        idle_since_.store(coarse_now(), std::memory_order_relaxed);  // as fresh as the limit
+        idle_since_.store(time().coarse_milliseconds(),
+                          std::memory_order_relaxed);  // as fresh as the limit
     }
     return found::nothing;
 }

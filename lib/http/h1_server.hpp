@@ -44,9 +44,7 @@ class h1_server_connection final : public byte_pump, public server_connection, p
     [[nodiscard]] std::uint64_t idle_since() const noexcept override {
         return idle_since_.load(std::memory_order_relaxed);
     }
-    [[nodiscard]] std::uint64_t coarse_now() const noexcept override {
-        return context().deadlines().coarse_milliseconds();
-    }
+    [[nodiscard]] deadlines& time() const noexcept override { return context().deadlines(); }
     void send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
                       response_head head) override;
     /// The stream, and what was read from it, when serve() has ended because the client speaks

@@ -39,9 +39,7 @@ class h2_server_connection final : public h2_connection,
     awaitable<void> serve();
     void drain(std::shared_ptr<server_connection> self) override;
     [[nodiscard]] std::uint64_t idle_since() const noexcept override { return waits_since(); }
-    [[nodiscard]] std::uint64_t coarse_now() const noexcept override {
-        return context().deadlines().coarse_milliseconds();
-    }
+    [[nodiscard]] deadlines& time() const noexcept override { return context().deadlines(); }
     void send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
                       response_head head) override;
     /// Ends after the requests that come with its first ones. Before serve().

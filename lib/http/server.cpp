@@ -127,8 +127,14 @@ std::size_t server::close_idle(std::size_t most) const {
     std::vector<std::shared_ptr<detail::server_connection>> chosen;
     {
         const std::lock_guard lock(state_->mutex);
-        const auto on_its_way_out = [](const state::entry& e) {
-            return e.told != 0 && e.connection->coarse_now() < e.told + way_out;
+        const weft::deadlines* fresh = nullptr;
+        const auto now_of = [&](const state::entry& e) {
+            weft::deadlines& time = e.connection->time();
+            if (std::exchange(fresh, &time) != &time) time.refresh();
+            return time.coarse_milliseconds();
+        };
+        const auto on_its_way_out = [&](const state::entry& e) {
+            return e.told != 0 && now_of(e) < e.told + way_out;
         };
         for (auto& [id, entry] : state_->connections)
             if (most > 0 && on_its_way_out(entry)) --most;
@@ -137,8 +143,7 @@ std::size_t server::close_idle(std::size_t most) const {
         for (auto& [id, entry] : state_->connections) {
             if (most == 0 || on_its_way_out(entry)) continue;
             const std::uint64_t since = entry.connection->idle_since();
-            if (since == 0 || entry.connection->coarse_now() < since + detail::first_word.count())
-                continue;
+            if (since == 0 || now_of(entry) < since + detail::first_word.count()) continue;
             if (found.size() == most) {
                 if (since >= found.front().since) continue;
                 std::ranges::pop_heap(found, longer);
@@ -150,7 +155,7 @@ std::size_t server::close_idle(std::size_t most) const {
         chosen.reserve(found.size());
         for (auto& one : found) {
             chosen.push_back(one.entry->owner.lock());
-            one.entry->told = one.entry->connection->coarse_now();
+            one.entry->told = now_of(*one.entry);
         }
     }
     for (auto& connection : chosen) {

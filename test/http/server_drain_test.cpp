@@ -2,6 +2,9 @@
 #include "peers.hpp"
 #include <weft/http/server.hpp>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
 using namespace peers;
 
 namespace {
@@ -147,6 +150,26 @@ TEST_CASE("a response body that is being made is finished under drain") {
         CHECK(all.ends_with("0\r\n\r\n"));
         CHECK(c.ended_well());
     });
+}
+
+TEST_CASE("close_idle knows how long a connection waits whose event loop stands still") {
+    struct : clock {
+        [[nodiscard]] time_point now() const noexcept override { return at; }
+        time_point at{1h};
+    } time;
+    http::server server(slow);
+    asio::io_context loop(1);
+    context_info::of(loop).use_virtual_time(time);
+    auto [near, far] = io::duplex(loop.get_executor());
+    asio::co_spawn(loop, server.serve(std::move(far)), [](std::exception_ptr) {});
+    loop.poll();
+    CHECK(server.close_idle(1) == 0);
+    time.at += 2s;
+    CHECK(server.close_idle(1) == 1);
+    near.close();
+    loop.restart();
+    loop.poll();
+    CHECK(server.connections() == 0);
 }
 
 TEST_CASE(
