@@ -12,12 +12,18 @@ namespace weft::http::detail {
 void h2_chunks::push(weft::bytes chunk) {
     if (chunk.empty()) return;
     if (chunk.size() < output_queue::copied) return push_copy(chunk);
-    if (!tail_.empty()) whole_.emplace_back(std::exchange(tail_, {}));
+    if (!tail_.empty()) close_tail();
     size_ += chunk.size();
     whole_.push_back(std::move(chunk));
 }
 
+void h2_chunks::close_tail() {
+    whole_.emplace_back(std::exchange(tail_, {})).remove_prefix(std::exchange(gone_, 0));
+}
+
 void h2_chunks::push_copy(std::string_view piece) {
+    // Not at each pop: much that waits may leave in small frames.
+    if (gone_ > tail_.size() / 2) tail_.erase(0, std::exchange(gone_, 0));
     tail_.append(piece);
     size_ += piece.size();
 }
@@ -27,7 +33,7 @@ weft::bytes h2_chunks::pop(std::size_t most) {
         if (tail_.empty()) return {};
         whole_.clear();
         first_ = 0;
-        whole_.emplace_back(std::exchange(tail_, {}));
+        close_tail();
     }
     weft::bytes& next = whole_[first_];
     const std::size_t n = std::min(most, next.size());
@@ -57,8 +63,11 @@ void h2_chunks::pop_copy(std::uint8_t* memory, std::size_t n) noexcept {
         first_ = 0;
     }
     if (n == 0) return;
-    std::memcpy(memory, tail_.data(), n);
-    tail_.erase(0, n);
+    std::memcpy(memory, tail_.data() + gone_, n);
+    gone_ += n;
+    if (gone_ < tail_.size()) return;
+    tail_.clear();
+    gone_ = 0;
 }
 
 void h2_chunks::clear() noexcept {
@@ -67,7 +76,7 @@ void h2_chunks::clear() noexcept {
         std::string().swap(tail_);
     else
         tail_.clear();
-    first_ = size_ = 0;
+    first_ = size_ = gone_ = 0;
 }
 
 }  // namespace weft::http::detail

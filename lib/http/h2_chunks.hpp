@@ -26,9 +26,13 @@ class h2_chunks {
     void clear() noexcept;
 
   private:
+    /// Puts the tail behind what is whole.
+    void close_tail();
+
     std::vector<weft::bytes> whole_;
     std::size_t first_ = 0;  // in whole_
     std::string tail_;       // behind whole_
+    std::size_t gone_ = 0;   // of tail_: taken already
     std::size_t size_ = 0;
 };
 
