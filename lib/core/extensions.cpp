@@ -12,7 +12,7 @@ namespace weft::detail {
 namespace {
 
 // One allocation of this size makes a store and its first block: room for four entries of up to
-// eight bytes and different types. malloc's small bins reach to 1 KiB.
+// eight bytes and different types. The next block is twice as large as the one before.
 constexpr std::size_t roomy_store = 512;
 constexpr std::size_t smallest_block = 512 - sizeof(memory_block);
 constexpr std::size_t largest_block = 16384 - sizeof(memory_block);

@@ -2,6 +2,7 @@
 #include "../tls/verified_host.hpp"
 #include "client_state.hpp"
 #include "connect_times.hpp"
+#include "interim_port.hpp"
 #include "url.hpp"
 #include <weft/core/deadline.hpp>
 #include <weft/core/failure.hpp>
@@ -39,6 +40,11 @@ struct direct {
     awaitable<response> serve(http::request r) const {
         const detail::destination to = detail::destination_of(r);
         detail::prepare(r, to, user_agent);
+        const auto* const listens = r.extensions().get<on_interim>();
+        if (!listens || !listens->call) co_return co_await app.serve(std::move(r));
+        const auto hints = std::make_shared<detail::direct_interim_port>(
+            co_await boost::asio::this_coro::executor, *listens);
+        const detail::direct_interim_port::until_answered listening(*hints, r);
         co_return co_await app.serve(std::move(r));
     }
 };

@@ -22,8 +22,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t read_ahead = 4 * 1024;     // of requests behind the one that is being handled
-constexpr std::size_t interim_room = 16 * 1024;  // that wait to be sent: no more hints then
+constexpr std::size_t read_ahead = 4 * 1024;  // of requests behind the one that is being handled
 constexpr std::string_view h2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 h1::limits limits_of(const server_options& o) {
@@ -98,9 +97,13 @@ void h1_server_connection::drain(std::shared_ptr<server_connection> self) {
 void h1_server_connection::send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
                                         response_head head) {
     asio::dispatch(get_executor(), [this, self = std::move(self), exchange, h = std::move(head)] {
-        if (!informs_ || exchange != exchange_ || unsent() > interim_room) return;
-        h1::append(out.text(), h, {});
-        flush_later();
+        if (!informs_ || exchange != exchange_ || unsent() > room) return;
+        try {
+            h1::append(out.text(), h, {});
+            flush_later();
+        } catch (...) {
+            abort();  // no memory for it
+        }
     });
 }
 
@@ -295,7 +298,7 @@ h1_server_connection::found h1_server_connection::next_head(head_limits& limits)
         limits.idle = true;
         if (unsent() == 0) shrink();
         arm_limit(answer_one_ ? first_word : options_.idle_timeout);
-        idle_since_.store(time().coarse_milliseconds(),
+        idle_since_.store(context().deadlines().coarse_milliseconds(),
                           std::memory_order_relaxed);  // as fresh as the limit
     }
     return found::nothing;

@@ -44,7 +44,7 @@ class h1_server_connection final : public byte_pump, public server_connection, p
     [[nodiscard]] std::uint64_t idle_since() const noexcept override {
         return idle_since_.load(std::memory_order_relaxed);
     }
-    [[nodiscard]] deadlines& time() const noexcept override { return context().deadlines(); }
+    [[nodiscard]] const clock& time() const noexcept override { return context().clock(); }
     void send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
                       response_head head) override;
     /// The stream, and what was read from it, when serve() has ended because the client speaks

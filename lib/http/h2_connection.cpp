@@ -43,7 +43,7 @@ h2_exchange::h2_exchange(h2_connection& c)
                 h2_exchange& x = static_cast<limit_entry&>(e).exchange;
                 auto keep = x.connection.shared_from_this();
                 x.limit_reached = true;
-                if (x.let_end) x.connection.on_drop_limit(x);
+                if (x.let_end) x.connection.drop_limit_reached(x);
                 x.input_changed.wake();
                 x.changed.wake();
             }),
@@ -90,6 +90,7 @@ void h2_connection::release(h2_exchange& x) {
     x.trailers.clear();
     x.upload.reset();
     x.interim.clear();
+    x.interim_cost = 0;
     x.in_use = x.watch_later = false;
     --open_;
     free_.push_back(&x);

@@ -179,6 +179,7 @@ class h2_connection : public byte_pump, private h2_session::owner {
     virtual void on_quiet() {}
     /// The time is over in which a dropped body may come to its end.
     virtual void on_drop_limit(h2_exchange&) {}
+    void drop_limit_reached(h2_exchange& x) noexcept;
     /// Whether more of a body that nobody wants may be thrown away.
     [[nodiscard]] static bool may_discard(const h2_exchange& x) noexcept;
     /// The peer did something that it may not do so often.

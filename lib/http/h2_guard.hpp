@@ -67,6 +67,8 @@ class h2_guard {
     };
     /// Follows the bytes of the connection, behind the preface.
     [[nodiscard]] sighting inspect(std::string_view input, std::uint64_t now_ms) noexcept;
+    /// A stream was answered that the peer has not ended: its reset costs nothing.
+    void answered() noexcept { resets_.give(1); }
     /// A stream was reset by us because of what the peer did; false when that is too often.
     [[nodiscard]] bool reset(std::uint64_t now_ms) noexcept { return resets_.take(now_ms); }
     /// A DATA frame was sent: it may be answered by WINDOW_UPDATE.

@@ -332,13 +332,14 @@ void h2_server_connection::on_closed(h2_exchange& x) {
     release(x);
 }
 
-/// A response may be whole before its request is (RFC 9113 8.1): then nobody wants the rest. A little
-/// of it has a moment to come: RST_STREAM, which may overtake it, tells some clients that the
-/// response failed.
+/// A response may be whole before its request is (RFC 9113 8.1): then nobody wants the rest. A
+/// little of it has a moment to come: RST_STREAM, which may overtake the response, tells some
+/// clients that it failed.
 void h2_server_connection::on_sent(h2_exchange& x) {
     if (x.busy > 0 || x.ended || x.closed || x.let_end) return;
-    if (draining() || !may_discard(x)) return reset(x, NGHTTP2_NO_ERROR);
+    if (x.is_connect || input_end() || !may_discard(x)) return reset(x, NGHTTP2_NO_ERROR);
     x.let_end = true;
+    session_.forgive_reset();  // a client may well break off what it need not send any more
     x.limit.arm_after(server_options_.linger_timeout);
 }
 

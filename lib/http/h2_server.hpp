@@ -39,7 +39,7 @@ class h2_server_connection final : public h2_connection,
     awaitable<void> serve();
     void drain(std::shared_ptr<server_connection> self) override;
     [[nodiscard]] std::uint64_t idle_since() const noexcept override { return waits_since(); }
-    [[nodiscard]] deadlines& time() const noexcept override { return context().deadlines(); }
+    [[nodiscard]] const clock& time() const noexcept override { return context().clock(); }
     void send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
                       response_head head) override;
     /// Ends after the requests that come with its first ones. Before serve().
@@ -99,6 +99,7 @@ class h2_server_connection final : public h2_connection,
     server_report report_;
     date_text date_;
     h2_fields fields_;
+    std::size_t hinted_ = 0;  // of interim responses, in frames that may still wait
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<worker*> idle_;
     std::vector<h2_exchange*> ready_;  // requests that wait for a worker

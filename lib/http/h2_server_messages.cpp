@@ -20,9 +20,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// That wait to be sent: no more hints then.
-constexpr std::size_t interim_room = 16 * 1024;
-constexpr std::size_t interim_frames = 100;
+constexpr std::size_t interim_frames = 100;  // that wait to be sent: no more hints then
 
 }  // namespace
 
@@ -53,12 +51,20 @@ void h2_server_connection::send_interim(std::shared_ptr<interim_port> self, std:
     asio::dispatch(get_executor(), [this, self = std::move(self), exchange, h = std::move(head)] {
         auto* const x =
             static_cast<h2_exchange*>(session_.find(static_cast<std::int32_t>(exchange)));
-        if (!x || !x->informs || unsent() > interim_room ||
-            session_.waiting_frames() > interim_frames)
+        if (!x || !x->informs) return;
+        const std::size_t waiting = session_.waiting_frames();
+        if (waiting == 0) hinted_ = 0;
+        if (unsent() + hinted_ > room || waiting > interim_frames ||
+            waiting > server_options_.h2.limits.waiting_frames / 2)
             return;
-        fields_.set_response(h, {});
-        session_.interim(*x, fields_);
-        flush_later();
+        try {
+            fields_.set_response(h, {});
+            session_.interim(*x, fields_);
+            hinted_ += field_cost(h.headers());
+            flush_later();
+        } catch (...) {
+            abort();  // no memory for it
+        }
     });
 }
 

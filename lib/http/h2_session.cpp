@@ -1,6 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "h2_session.hpp"
 
+#include "interim_port.hpp"
 #include <weft/core/failure.hpp>
 
 #include <algorithm>
@@ -19,6 +20,7 @@ constexpr std::size_t frame_head = 9;
 /// Content up to this size is copied into its frame.
 constexpr std::size_t worth_a_buffer = output_queue::copied;
 constexpr std::uint32_t smallest_max_frame = 16 * 1024;
+constexpr std::size_t most_interim = 64 * 1024;  // of interim responses that wait to be told
 constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 struct deleter {
@@ -109,6 +111,15 @@ struct h2_session::calls {
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
 
+    /// What is told at the end of the turn: hints, so what is beyond a limit is not kept.
+    static void keep_interim(h2_stream& x) {
+        response_head head = x.head.take_response();
+        const std::size_t cost = field_cost(head.headers());
+        if (x.head.refusal() != 0 || x.interim_cost + cost > most_interim) return;
+        x.interim_cost += cost;
+        x.interim.push_back(std::move(head));
+    }
+
     static int frame_recv(nghttp2_session*, const nghttp2_frame* f, void* user) noexcept {
         return guarded([&] {
             h2_session& me = self(user);
@@ -129,8 +140,7 @@ struct h2_session::calls {
                         // Told apart here: by the time of the event a later head may have come.
                         if (!x->head_came && x->head.response().status() == status::continue_)
                             x->continued = true;
-                        if (!x->head_came && x->keeps_interim)
-                            x->interim.push_back(x->head.take_response());
+                        if (!x->head_came && x->keeps_interim) keep_interim(*x);
                         me.note(h2_event::kind::head, x);
                     }
                     break;

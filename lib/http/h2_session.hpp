@@ -42,6 +42,7 @@ struct h2_stream {
     bool sent = false;       ///< we have sent all of it
     bool deferred = false;   ///< waits for more in `out`
     bool closed = true;      ///< HTTP/2 has done with it
+    std::size_t interim_cost = 0;
     bool keeps_interim = false;
     bool given_up = false;   ///< reset by us, and not because the peer broke a rule
     bool too_large = false;  ///< its head, or its trailers, to be sent
@@ -130,6 +131,8 @@ class h2_session {
     void end_soon(std::uint32_t code = NGHTTP2_NO_ERROR);
     [[nodiscard]] std::uint32_t peer_setting(nghttp2_settings_id id) const noexcept;
     [[nodiscard]] bool may_request() const noexcept;
+    /// A server's: the peer may reset one stream more than it may anyway.
+    void forgive_reset() noexcept { guard_.answered(); }
     /// Null: there is none, or none any more.
     [[nodiscard]] h2_stream* find(std::int32_t id) noexcept;
     /// Gives back memory that was kept for further streams.

@@ -8,36 +8,20 @@
 
 namespace weft::http {
 
-namespace {
+interim_sender::interim_sender(const request& r) : exchange_(r.exchange_) {
+    if (exchange_ == 0) return;  // no handler's
+    const auto* link = r.extensions().get<detail::interim_link>();
+    if (!link) link = r.extensions().ingress().get<detail::interim_link>();
+    if (link) port_ = link->port;
+}
 
-constexpr std::size_t most_fields = 16 * 1024;  // in bytes: of hints
-
-void check(const response_head& head) {
+void interim_sender::send(response_head head) const {
     const status s = head.status();
     if (!s.is_informational() || s == status::continue_ || s == status::switching_protocols)
         throw failure(failure_kind::invalid_input, "the status is none of an interim response")
             .with("status", s.code());
-    std::size_t size = 0;
-    for (const auto [name, value, id] : head.headers()) size += name.size() + value.size();
-    if (size > most_fields)
-        throw failure(failure_kind::invalid_input, "an interim response has too many fields")
-            .with("bytes", static_cast<long long>(size));
-}
-
-}  // namespace
-
-interim_sender::interim_sender(const request& r) : exchange_(r.exchange_) {
-    // The connection first: what a proxy puts into the request's own is for the way on.
-    if (const auto* link = r.extensions().ingress().get<detail::interim_link>())
-        port_ = link->port;
-    else if (const auto* own = r.extensions().get<on_interim>())
-        call_ = own->call;
-}
-
-void interim_sender::send(response_head head) const {
-    check(head);
     head.headers().erase(field::content_length);  // there is no content (RFC 9110 8.6)
-    if (call_) return call_(head);
+    if (detail::field_cost(head.headers()) > detail::interim_port::room) return;
     if (auto port = port_.lock()) {
         detail::interim_port& p = *port;
         p.send_interim(std::move(port), exchange_, std::move(head));
@@ -46,9 +30,32 @@ void interim_sender::send(response_head head) const {
 
 void send_interim(const request& r, response_head head) { interim_sender(r).send(std::move(head)); }
 
-void detail::tell_interim(const request& r, const response_head& head) {
+namespace detail {
+
+std::size_t field_cost(const headers& fields) noexcept {
+    constexpr std::size_t each = 32;
+    std::size_t cost = 0;
+    for (const auto [name, value, id] : fields) cost += name.size() + value.size() + each;
+    return cost;
+}
+
+void direct_interim_port::listen_to(request& r) {
+    number(r, 1);
+    r.extensions().insert(interim_link{shared_from_this()});
+}
+
+void direct_interim_port::send_interim(std::shared_ptr<interim_port> self, std::uint32_t,
+                                       response_head head) {
+    boost::asio::dispatch(executor_, [this, self = std::move(self), h = std::move(head)] {
+        if (!over_) who_.call(h);
+    });
+}
+
+void tell_interim(const request& r, const response_head& head) {
     if (head.status() == status::continue_) return;
     if (const auto* who = r.extensions().get<on_interim>(); who && who->call) who->call(head);
 }
+
+}  // namespace detail
 
 }  // namespace weft::http

@@ -4,16 +4,27 @@
 #include <weft/http/interim.hpp>
 #include <weft/http/request.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
+
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace weft::http::detail {
 
-/// A server's connection, as its requests know it: each has a number there.
+/// What fields cost where they are kept or compressed (RFC 9113 6.5.2).
+[[nodiscard]] std::size_t field_cost(const headers& fields) noexcept;
+
+/// A server's connection, as its requests know it: each has a number there, which is not 0.
 class interim_port {
   public:
-    /// Sends it when that exchange still waits for its answer. From any thread: `self`, which may be
-    /// the last reference, goes to the connection's executor.
+    /// More bytes than that wait to be sent: no hints any more.
+    static constexpr std::size_t room = 16 * 1024;
+
+    /// Sends it when that exchange still waits for its answer. From any thread: `self`, which may
+    /// be the last reference, goes to the connection's executor.
     virtual void send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
                               response_head head) = 0;
 
@@ -22,9 +33,39 @@ class interim_port {
     static void number(request& r, std::uint32_t exchange) noexcept { r.exchange_ = exchange; }
 };
 
-/// In the extensions of the connection.
+/// In the extensions of the connection, or of a request without one.
 struct interim_link {
     std::weak_ptr<interim_port> port;
+};
+
+/// Where there is no connection: those of one request go to who made it, until the answer is there.
+class direct_interim_port final : public interim_port,
+                                  public std::enable_shared_from_this<direct_interim_port> {
+  public:
+    direct_interim_port(boost::asio::any_io_executor executor, on_interim who)
+        : executor_(std::move(executor)), who_(std::move(who)) {}
+
+    /// Between the request and its answer.
+    class until_answered {
+      public:
+        until_answered(direct_interim_port& port, request& r) : port_(port) { port.listen_to(r); }
+        until_answered(const until_answered&) = delete;
+        until_answered& operator=(const until_answered&) = delete;
+        ~until_answered() { port_.over_ = true; }
+
+      private:
+        direct_interim_port& port_;
+    };
+
+    void send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
+                      response_head head) override;
+
+  private:
+    void listen_to(request& r);
+
+    boost::asio::any_io_executor executor_;
+    on_interim who_;
+    std::atomic<bool> over_{false};
 };
 
 /// A client's: tells who asked of an interim response.

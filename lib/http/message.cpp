@@ -78,7 +78,9 @@ std::optional<std::string> request::query(std::string_view name) const {
 std::optional<request> request::replay() const {
     std::optional<http::body> again = body_.replay();
     if (!again) return std::nullopt;
-    return request(head_, std::move(*again), extensions_.fork());
+    request copy(head_, std::move(*again), extensions_.fork());
+    copy.exchange_ = exchange_;
+    return copy;
 }
 
 response::upgrading& response::for_upgrade() {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -22,7 +23,7 @@ struct server::state {
     struct entry {
         detail::server_connection* connection;  // alive for as long as it is listed
         std::weak_ptr<detail::server_connection> owner;
-        std::uint64_t told = 0;  // when close_idle did, in milliseconds of its coarse clock
+        std::uint64_t told = 0;  // when close_idle did, in milliseconds of its clock
     };
 
     // Taken once when a connection comes and once when it goes, never on the way of a request.
@@ -127,11 +128,16 @@ std::size_t server::close_idle(std::size_t most) const {
     std::vector<std::shared_ptr<detail::server_connection>> chosen;
     {
         const std::lock_guard lock(state_->mutex);
-        const weft::deadlines* fresh = nullptr;
+        const clock* read = nullptr;
+        std::uint64_t ms = 0;
         const auto now_of = [&](const state::entry& e) {
-            weft::deadlines& time = e.connection->time();
-            if (std::exchange(fresh, &time) != &time) time.refresh();
-            return time.coarse_milliseconds();
+            const clock& time = e.connection->time();
+            if (std::exchange(read, &time) != &time)
+                ms = static_cast<std::uint64_t>(
+                    std::chrono::duration_cast<std::chrono::milliseconds>(
+                        time.now().time_since_epoch())
+                        .count());
+            return ms;
         };
         const auto on_its_way_out = [&](const state::entry& e) {
             return e.told != 0 && now_of(e) < e.told + way_out;

@@ -1,7 +1,7 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <weft/runtime/deadlines.hpp>
+#include <weft/runtime/clock.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -27,8 +27,8 @@ class server_connection {
     /// Since when it waits for a request, in milliseconds of its context's coarse clock; 0: it is
     /// at one. From any thread.
     [[nodiscard]] virtual std::uint64_t idle_since() const noexcept = 0;
-    /// Whose clock that is. It stands while the context has nothing to do.
-    [[nodiscard]] virtual deadlines& time() const noexcept = 0;
+    /// That clock, exactly; the coarse one stands while the context has nothing to do.
+    [[nodiscard]] virtual const clock& time() const noexcept = 0;
 };
 
 }  // namespace weft::http::detail

@@ -39,7 +39,7 @@ bool names_only_authority(const request& r) {
 constexpr std::uint16_t usual_port(bool secure) noexcept { return secure ? 443 : 80; }
 
 /// Escapes are resolved, so that one name has one spelling; what no host name has is refused,
-/// escaped or not: nothing that a resolver, a log or a certificate's name would read in another way.
+/// escaped or not: nothing that a resolver, a log or a certificate would read in another way.
 bool read_host(const urls::authority_view& authority, std::string& host) {
     switch (authority.host_type()) {
         case urls::host_type::none:

@@ -1,8 +1,9 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 
 // From a URL to where a request goes: what is taken for a destination names a server and nothing
-// else; it is the same when it is written down again; and the head that is made of it is read by our
-// own server, with that target and that Host. A second line is a Host field.
+// else, and has the parts that its separators say; it is the same when it is written down again;
+// and the head that is made of it is read by our own server, with that target and that Host. A
+// second line is a Host field.
 
 #include "../../lib/http/url.hpp"
 #include <weft/core/failure.hpp>
@@ -49,6 +50,37 @@ std::optional<http::detail::destination> destination(const http::request& r) {
     }
 }
 
+/// The parts by their separators alone, of a URL that was taken.
+void compare(std::string_view url, const http::detail::destination& to) {
+    const std::size_t scheme = url.find("://");
+    demand(scheme != url.npos, "taken without a scheme");
+    demand((scheme == 5) == to.secure, "another scheme");
+    std::string_view rest = url.substr(scheme + 3);
+    const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
+    std::string_view authority = rest.substr(0, end);
+    if (const std::size_t at = authority.rfind('@'); at != authority.npos)
+        authority.remove_prefix(at + 1);
+    std::string target = end == rest.size() || rest[end] == '?' ? "/" : "";
+    demand(target.append(rest.substr(end)) == to.target, "another target");
+    const std::size_t colon = authority.rfind(':');
+    const bool has_port = colon != authority.npos && authority.find(']', colon) == authority.npos;
+    const std::string port(has_port ? authority.substr(colon + 1) : "");
+    demand((port.empty() ? (to.secure ? 443 : 80) : std::atoi(port.c_str())) == to.port,
+           "another port");
+    std::string_view host = authority.substr(0, has_port ? colon : authority.size());
+    if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+    std::string plain;
+    for (std::size_t i = 0; i < host.size(); ++i) {
+        char c = host[i];
+        if (c == '%') {
+            c = static_cast<char>(std::stoi(std::string(host.substr(i + 1, 2)), nullptr, 16));
+            i += 2;
+        }
+        plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    }
+    demand(plain == to.host, "another host");
+}
+
 void check_head(const http::request& r, const http::detail::destination& to) {
     std::string text;
     http::h1::append(text, r.head(), {});
@@ -93,6 +125,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                "written down it leads elsewhere");
         if (m == http::method::connect) continue;
         demand(to->target == "*" || same->target == to->target, "another target, written down");
+        if (!target.starts_with('/') && target != "*") compare(target, *to);
         if (host || to->target == "*") continue;
         http::detail::prepare(*r, *to, "");
         check_head(*r, *to);

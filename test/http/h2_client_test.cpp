@@ -8,29 +8,6 @@ using namespace h2;
 
 namespace {
 
-/// Runs `body` with a client's connection and the raw server at its other end.
-template <class Body>
-void with_h2_client(http::client_options options, Body body) {
-    options.protocol = http::protocol::http_2;
-    testing::run([&]() -> awaitable<void> {
-        auto [near, far] = io::duplex(co_await asio::this_coro::executor);
-        frame_peer server(std::move(far));
-        http::connection c = co_await http::connect(std::move(near), options);
-        co_await with_scope([&](task_scope& s) -> awaitable<void> { co_await body(c, server, s); });
-        c.close();
-        server.wire.stream.close();
-    });
-}
-
-/// Takes the client's preface off what was read.
-awaitable<void> greet(frame_peer& server) {
-    const std::string first = co_await server.wire.take(preface.size());
-    CHECK(first == preface);
-    server.take_over(std::exchange(server.wire.got, {}));
-    (void)co_await server.say(settings() + settings_ack());
-    co_await server.listen();
-}
-
 http::request a_get() { return http::request(http::method::get, "http://h.test/x"); }
 
 const std::string ok_head = "\x88";

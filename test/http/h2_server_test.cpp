@@ -129,6 +129,24 @@ TEST_CASE("a request that nobody reads has a moment to come to its end, and not 
     });
 }
 
+TEST_CASE("a client may break off what was answered before it was sent") {
+    const auto ignores = [](http::request) -> awaitable<http::response> {
+        co_return http::text("no", 401);
+    };
+    with_h2_server(ignores, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
+        (void)co_await p.say(greeting());
+        for (std::uint32_t i = 0; i < 250; ++i) {  // a hundred at once, fifty a second
+            (void)co_await p.say(headers(2 * i + 1, post, END_HEADERS));
+            co_await p.listen(1ms);
+            (void)co_await p.say(rst(2 * i + 1));
+        }
+        co_await p.listen();
+        CHECK(p.content(499) == "no");
+        CHECK(!p.ended());
+        p.wire.stream.close();
+    });
+}
+
 TEST_CASE("a client is not blamed for the streams that an application breaks off") {
     auto app = [](http::request) -> awaitable<http::response> {
         co_return http::response(200, http::body::pull([]() -> awaitable<std::optional<bytes>> {

@@ -116,7 +116,6 @@ TEST_CASE("a status that is none of an interim response is refused") {
     const http::request r(http::method::get, "/");
     for (const int code : {100, 101, 200, 404})
         CHECK_THROWS_AS(http::send_interim(r, http::response_head(http::status(code))), failure);
-    CHECK_THROWS_AS(http::send_interim(r, hint(std::string(20'000, 'x'))), failure);
     http::send_interim(r, hint("</a.css>"));  // nobody listens
 }
 
@@ -132,6 +131,72 @@ TEST_CASE("without a connection interim responses go to who made the request") {
         CHECK(r.status() == 200);
         CHECK(links == "</a.css>");
     });
+}
+
+TEST_CASE("a hint that is too large is not sent, and a request that is asked again may send some") {
+    auto app = [](http::request r) -> awaitable<http::response> {
+        http::send_interim(r, hint(std::string(20'000, 'x')));
+        http::response_head many(http::status::early_hints);
+        for (int i = 0; i < 1000; ++i) many.headers().add("x", "y");
+        http::send_interim(r, std::move(many));
+        std::optional<http::request> again = r.replay();
+        REQUIRE(again);
+        http::send_interim(*again, hint("</again.css>"));
+        co_return http::text("page");
+    };
+    const std::string text = answer_to("GET / HTTP/1.1\r\nHost: a\r\n\r\n", app);
+    CHECK(text.starts_with("HTTP/1.1 103 Early Hints\r\nLink: </again.css>\r\n\r\nHTTP/1.1 200"));
+    with_h2_server(app, {}, [](frame_peer& p, http::server&) -> awaitable<void> {
+        (void)co_await p.say(greeting() + headers(1));
+        co_await p.listen();
+        CHECK(heads(p) == 2);
+        CHECK(p.content(1) == "page");
+        p.wire.stream.close();
+    });
+}
+
+TEST_CASE("without a connection none come once the answer is there") {
+    testing::run([]() -> awaitable<void> {
+        std::optional<http::interim_sender> kept;
+        auto app = [&](http::request r) -> awaitable<http::response> {
+            kept.emplace(r);
+            kept->send(hint("</a.css>"));
+            co_return http::text("page");
+        };
+        int hints = 0;
+        http::client client{http::any_app(app)};
+        co_await client.get("http://a.test/")
+            .extension(http::on_interim{[&](const http::response_head&) { ++hints; }})
+            .send();
+        kept->send(hint("</late.css>"));
+        co_await sleep_for(1ms);
+        CHECK(hints == 1);
+    });
+}
+
+TEST_CASE("a client keeps few of the hints that come at once") {
+    with_h2_client(
+        {}, [&](http::connection c, frame_peer& server, task_scope& s) -> awaitable<void> {
+            std::size_t bytes = 0;
+            std::optional<http::response> answer;
+            s.spawn([&]() -> awaitable<void> {
+                http::request r(http::method::get, "http://h.test/");
+                r.extensions().insert(http::on_interim{[&](const auto& head) {
+                    bytes += head.headers().get("x").value_or("").size();
+                }});
+                answer = co_await c.serve(std::move(r));
+            });
+            co_await greet(server);
+            std::string all;
+            for (int i = 0; i < 100; ++i)
+                all += headers(1, {{":status", "103"}, {"x", std::string(4000, 'x')}}, END_HEADERS);
+            (void)co_await server.say(all + headers(1, {{":status", "200"}}));
+            co_await server.listen();
+            REQUIRE(answer);
+            CHECK(answer->status() == 200);
+            CHECK(bytes >= 4000);
+            CHECK(bytes < 400'000);
+        });
 }
 
 TEST_CASE("a proxy passes on what comes on its way") {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 using namespace weft;
+using tls_pairs::over_tls;
 namespace asio = boost::asio;
 
 namespace {
@@ -26,19 +27,19 @@ constexpr std::size_t roomy = 64 * 1024;
 }  // namespace
 
 TEST_CASE("HTTP/1 over TLS keeps the laws of an HTTP connection") {
-    check_all(testing::connection_suite(testing::connections_over(tls_pairs::over_tls("http/1.1", roomy))));
+    check_all(testing::connection_suite(testing::connections_over(over_tls("http/1.1", roomy))));
 }
 
 TEST_CASE("HTTP/1 over TLS keeps them where 1,000 bytes are under way at most") {
-    check_all(testing::connection_suite(testing::connections_over(tls_pairs::over_tls("http/1.1", 1000))));
+    check_all(testing::connection_suite(testing::connections_over(over_tls("http/1.1", 1000))));
 }
 
 TEST_CASE("HTTP/2 over TLS keeps the laws of an HTTP connection") {
-    check_all(testing::connection_suite(testing::connections_over(tls_pairs::over_tls("h2", roomy)),
+    check_all(testing::connection_suite(testing::connections_over(over_tls("h2", roomy)),
                                         {.multiplexed = true, .upgrades = false}));
 }
 
 TEST_CASE("HTTP/2 over TLS keeps them where 1,000 bytes are under way at most") {
-    check_all(testing::connection_suite(testing::connections_over(tls_pairs::over_tls("h2", 1000)),
+    check_all(testing::connection_suite(testing::connections_over(over_tls("h2", 1000)),
                                         {.multiplexed = true, .upgrades = false}));
 }

@@ -23,12 +23,13 @@ class interim_port;
 ///     http::send_interim(request, hints);
 ///
 /// They are hints, and nobody waits for them: nothing is sent once the answer has begun or the
-/// client has gone, to a client of HTTP/1.0, which knows none, and to one that does not read. What
-/// is sent leaves in the same turn of the loop, in order. 100 and 101 are not for this: a body that
-/// is pulled asks for itself, and response::on_upgrade switches protocols.
+/// client has gone, to a client of HTTP/1.0, which knows none, to one that does not read, and
+/// nothing with more than 16 KiB of fields. What is sent leaves in the same turn of the loop, in
+/// order. 100 and 101 are not for this: a body that is pulled asks for itself, and
+/// response::on_upgrade switches protocols.
 ///
 /// Without a connection, as in http::client{app}, they go to the request's on_interim. From any
-/// thread. Throws failure(invalid_input) for another status, or more than 16 KiB of fields.
+/// thread. Throws failure(invalid_input) for another status.
 void send_interim(const request& r, response_head head);
 
 /// The same for when the request is gone: a proxy keeps one when it sends the request on.
@@ -48,8 +49,7 @@ class interim_sender {
 
   private:
     std::weak_ptr<detail::interim_port> port_;
-    std::function<void(const response_head&)> call_;
-    std::uint32_t exchange_ = 0;
+    std::uint32_t exchange_;
 };
 
 /// In the extensions of a client's request: called with each interim response that comes before the

@@ -51,7 +51,8 @@ struct server_options {
     /// was waited for, after the first `write_timeout` of such waiting; 0 for none.
     std::uint64_t min_send_rate = 240;
     /// How long a connection that is being closed is read and thrown away, so that the peer gets to
-    /// read the last response instead of a reset.
+    /// read the last response instead of a reset. The same for a request over HTTP/2 that was
+    /// answered before it came to its end.
     std::chrono::milliseconds linger_timeout = std::chrono::seconds(2);
 
     /// A client that sends end of file while its request is being handled is gone: the handler is
@@ -115,8 +116,8 @@ class server {
     /// Ends connections that have waited for a request for a second at least, those first that have
     /// waited longest; how many those are. Those it has told within the last five seconds and that
     /// are still there (HTTP/2 says good-bye first, which takes a round trip) count: `most` is how
-    /// many are ending at any time. http::serve does so when descriptors, memory or places run out and
-    /// somebody wants to come in. From any thread; throws std::bad_alloc.
+    /// many are ending at any time. http::serve does so when descriptors, memory or places run out
+    /// and somebody wants to come in. From any thread; throws std::bad_alloc.
     std::size_t close_idle(std::size_t most) const;
 
     /// How many connections are being served.
