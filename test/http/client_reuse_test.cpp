@@ -108,17 +108,21 @@ TEST_CASE("an idle connection on which the server speaks is not used again") {
 
 TEST_CASE("bytes behind a response are not the next response") {
     testing::run([]() -> awaitable<void> {
-        auto mock = scripted([](peer& c) -> awaitable<void> {
+        int ended = 0;
+        auto mock = scripted([&](peer& c) -> awaitable<void> {
             co_await c.until("\r\n\r\n");
             co_await c.say(
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: "
                 "6\r\n\r\npoison");
             co_await c.rest();
+            ++ended;
         });
         http::client client{mock};
         for (int i = 0; i < 2; ++i) {
             std::string text = co_await text_of(client);
             CHECK(text == "ok");
+            co_await sleep_for(1ms);
+            CHECK(ended == i + 1);  // the connection is not kept, not even idle
         }
         CHECK(mock.connections() == 2);
     });

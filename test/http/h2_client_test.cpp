@@ -36,6 +36,52 @@ TEST_CASE("a stream that the server refuses was not delivered, one that it reset
     }
 }
 
+TEST_CASE("a body whose expectation is turned down is not sent, however long the answer takes") {
+    with_h2_client(
+        {}, [&](http::connection c, frame_peer& server, task_scope& s) -> awaitable<void> {
+            std::optional<http::response> got;
+            s.spawn([&]() -> awaitable<void> {
+                http::request r(http::method::post, "http://h.test/x");
+                r.headers().set("Expect", "100-continue");
+                r.body() = http::body("unwanted");
+                got = co_await c.serve(std::move(r));
+            });
+            co_await greet(server);
+            REQUIRE(server.find(HEADERS, 1));
+            (void)co_await server.say(frame(HEADERS, END_HEADERS, 1, block({{":status", "417"}})));
+            co_await server.listen(5s);  // longer than one waits for a 100
+            REQUIRE(got);
+            CHECK(got->status() == 417);
+            CHECK(server.content(1) == "");
+            got.reset();
+        });
+}
+
+TEST_CASE("a request that is shorter than it says is broken off and fails") {
+    with_h2_client(
+        {}, [&](http::connection c, frame_peer& server, task_scope& s) -> awaitable<void> {
+            std::optional<failure> got;
+            s.spawn([&]() -> awaitable<void> {
+                http::request r(http::method::post, "http://h.test/x");
+                r.headers().set("Content-Length", "8");
+                r.body() = http::body::pull([n = 0]() mutable -> awaitable<std::optional<bytes>> {
+                    if (n++ > 0) co_return std::nullopt;
+                    co_return bytes::literal("half");
+                });
+                auto answer = co_await attempt(c.serve(std::move(r)));
+                if (!answer) got = answer.error();
+            });
+            co_await greet(server);
+            co_await server.listen();
+            REQUIRE(got);
+            CHECK(got->kind() == failure_kind::invalid_input);
+            const seen* reset = server.find(RST_STREAM, 1);
+            REQUIRE(reset);
+            CHECK(number_at(reset->payload, 0) == CANCEL);
+            CHECK(c.is_open());
+        });
+}
+
 TEST_CASE("streams above GOAWAY's last were not delivered, those below it go on") {
     with_h2_client(
         {}, [&](http::connection c, frame_peer& server, task_scope& s) -> awaitable<void> {

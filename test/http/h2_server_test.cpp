@@ -282,6 +282,103 @@ TEST_CASE("RST_STREAM cancels the handler of its stream and no other") {
     });
 }
 
+TEST_CASE("a request that is reset before its turn does not reach the application") {
+    int asked = 0;
+    auto app = [&](http::request) -> awaitable<http::response> {
+        ++asked;
+        co_return http::text("done");
+    };
+    with_h2_server(app, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
+        (void)co_await p.say(greeting() + headers(1) + headers(3) + rst(3) + headers(5));
+        co_await p.listen();
+        CHECK(asked == 2);
+        CHECK(p.content(1) == "done");
+        CHECK(p.content(5) == "done");
+        p.wire.stream.close();
+    });
+}
+
+TEST_CASE("a response that is whole before its request ends the stream without blame") {
+    with_h2_server(hello_app, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
+        (void)co_await p.say(greeting() + headers(1, post, END_HEADERS));
+        co_await p.listen();
+        CHECK(p.content(1) == "HTTP/2 a");
+        const seen* reset = p.find(RST_STREAM, 1);
+        REQUIRE(reset);
+        CHECK(number_at(reset->payload, 0) == NO_ERROR);
+        CHECK(p.got.back().type == RST_STREAM);  // after the response, not instead of it
+        CHECK(!p.ended());
+        p.wire.stream.close();
+    });
+}
+
+TEST_CASE("a response that is shorter than it says is broken off") {
+    auto app = [](http::request) -> awaitable<http::response> {
+        http::response r(200,
+                         http::body::pull([n = 0]() mutable -> awaitable<std::optional<bytes>> {
+                             if (n++ > 0) co_return std::nullopt;
+                             co_return bytes::literal("half");
+                         }));
+        r.headers().set("Content-Length", "8");
+        co_return r;
+    };
+    with_h2_server(app, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
+        (void)co_await p.say(greeting() + headers(1));
+        co_await p.listen();
+        const seen* reset = p.find(RST_STREAM, 1);
+        REQUIRE(reset);
+        CHECK(number_at(reset->payload, 0) == INTERNAL_ERROR);
+        for (const seen& f : p.got)
+            if (f.stream == 1) CHECK((f.flags & END_STREAM) == 0);
+        p.wire.stream.close();
+    });
+}
+
+TEST_CASE("a tunnel whose client breaks it off is cancelled, also when nothing is left to send") {
+    bool cancelled = false;
+    auto app = [&](http::request) -> awaitable<http::response> {
+        http::response answer;
+        answer.on_upgrade([&](io::stream s) -> awaitable<void> {
+            struct at_end {
+                bool& flag;
+                ~at_end() { flag = true; }
+            } end{cancelled};
+            co_await s.shutdown_send();
+            co_await sleep_for(1h);
+        });
+        co_return answer;
+    };
+    with_h2_server(app, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
+        (void)co_await p.say(
+            greeting() + headers(1, {{":method", "CONNECT"}, {":authority", "a:1"}}, END_HEADERS));
+        co_await p.listen();
+        REQUIRE(!p.got.empty());
+        CHECK((p.got.back().flags & END_STREAM) != 0);
+        CHECK(!cancelled);
+        (void)co_await p.say(rst(1));
+        co_await p.listen();
+        CHECK(cancelled);
+        p.wire.stream.close();
+    });
+}
+
+TEST_CASE("a 304 has no length but the one that the application gives") {
+    auto app = [](http::request r) -> awaitable<http::response> {
+        http::response answer(http::status::not_modified);
+        if (r.target() == "/known") answer.headers().set("Content-Length", "42");
+        co_return answer;
+    };
+    testing::run([&]() -> awaitable<void> {
+        testing::mock_connector mock{http::server(app)};
+        http::client client(mock, {.protocol = http::protocol::http_2});
+        http::response known = co_await client.get("http://a/known").send();
+        CHECK(known.header("Content-Length") == "42");
+        http::response unknown = co_await client.get("http://a/").send();
+        CHECK(unknown.status() == 304);
+        CHECK(!unknown.header("Content-Length"));
+    });
+}
+
 TEST_CASE("cookie crumbs become one field, and :authority the host") {
     auto app = [](http::request r) -> awaitable<http::response> {
         co_return http::text(std::string(r.header("Cookie").value_or("")) + "|" +

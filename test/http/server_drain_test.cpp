@@ -131,6 +131,25 @@ TEST_CASE("a connection that comes after drain is answered once") {
     });
 }
 
+TEST_CASE("a connection that comes after drain and says nothing has a second") {
+    testing::run([]() -> awaitable<void> {
+        http::server server(hello);
+        server.drain();
+        auto ex = co_await asio::this_coro::executor;
+        auto [near, far] = io::duplex(ex);
+        peer c(std::move(near));
+        io::stream end = std::move(far);
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            const auto start = now_of(ex);
+            s.spawn(server.serve(std::move(end)));
+            std::string all = co_await c.rest();
+            CHECK(all == "");
+            CHECK(now_of(ex) - start >= 1000ms);
+            CHECK(now_of(ex) - start <= 1010ms);
+        });
+    });
+}
+
 TEST_CASE("a response body that is being made is finished under drain") {
     auto app = [](http::request) -> awaitable<http::response> {
         http::response r;

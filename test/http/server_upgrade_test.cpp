@@ -76,6 +76,19 @@ TEST_CASE("an upgrade whose body cannot be thrown away is answered all the same"
     });
 }
 
+TEST_CASE("an upgrade whose body was not asked for is not waited for") {
+    with_server(upgrading, {}, [](peer& c) -> awaitable<void> {
+        const auto start = now_of(co_await asio::this_coro::executor);
+        co_await c.say(
+            "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n"
+            "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+        std::string head = co_await c.head();
+        CHECK(head.starts_with("HTTP/1.1 500 "));
+        CHECK(now_of(co_await asio::this_coro::executor) == start);
+        c.stream.close();
+    });
+}
+
 TEST_CASE("CONNECT gets its tunnel, without Connection and length") {
     with_server(upgrading, {}, [](peer& c) -> awaitable<void> {
         co_await c.say("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nhi");

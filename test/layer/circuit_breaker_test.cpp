@@ -200,6 +200,34 @@ TEST_CASE("calls that began before a change are not counted after it") {
     });
 }
 
+TEST_CASE("a probe of an earlier try is not counted among those of the next one") {
+    in_test([]() -> awaitable<void> {
+        bool well = false;
+        bool late_well = true;
+        int asked = 0;
+        circuit_breaker breaker(small());
+        auto quick = breaker >> peer{well, asked};
+        auto late = breaker >> peer{late_well, asked, 11s};
+        co_await ask(quick, 4);
+        co_await sleep_for(5s);
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            s.spawn([&]() -> awaitable<void> { co_await late.serve(query("late")); });
+            co_await sleep_for(1ms);
+            co_await ask(quick, 1);  // the second probe fails: open for ten seconds
+            CHECK(breaker.state() == circuit_state::open);
+            co_await sleep_for(10s);
+            well = true;
+            co_await ask(quick, 1);  // the first of two
+            CHECK(breaker.state() == circuit_state::half_open);
+            co_await sleep_for(2s);  // the late one succeeds
+            CHECK(s.size() == 0);
+            CHECK(breaker.state() == circuit_state::half_open);
+            co_await ask(quick, 1);
+            CHECK(breaker.state() == circuit_state::closed);
+        });
+    });
+}
+
 TEST_CASE("a slow call counts as failed") {
     in_test([]() -> awaitable<void> {
         bool well = true;

@@ -151,6 +151,13 @@ TEST_CASE("a flood of new keys never locks the table, and a busy key outlives id
     });
 }
 
+TEST_CASE("a new key does not pay for the busy one whose place it takes") {
+    in_test([]() -> awaitable<void> {
+        auto app = rate_limit({.limit = 1, .per = 1h, .max_keys = 8}, by_text) >> echo;
+        for (int i = 0; i < 100; ++i) CHECK(co_await passing(app, 1, std::to_string(i)) == 1);
+    });
+}
+
 TEST_CASE("SipHash-2-4 gives the reference's values") {
     // The first two and the last vector of its authors' reference: key 00..0f, input 00, 01, ...
     const detail::hash_secret secret{0x0706050403020100u, 0x0f0e0d0c0b0a0908u};

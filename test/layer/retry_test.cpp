@@ -130,6 +130,27 @@ TEST_CASE("what the failure asks for is waited for, and jitter comes on top") {
     });
 }
 
+TEST_CASE("those who were asked to wait do not all come back at once") {
+    std::vector<long long> all;
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        std::vector<long long> at;
+        in_test(
+            [&]() -> awaitable<void> {
+                const auto start = co_await time_now();
+                const failure later =
+                    failure(failure_kind::rejected, "busy").delivered(delivery::not_sent).after(2s);
+                co_await (retry({.attempts = 2, .backoff = {.first = 100ms}}) >>
+                          flaky{at, 1, later, start})
+                    .serve(query("x"));
+            },
+            {.seed = seed});
+        REQUIRE(at.size() == 2);
+        CHECK(at[1] >= 2000);
+        all.push_back(at[1]);
+    }
+    CHECK(std::ranges::max(all) - std::ranges::min(all) > 20);
+}
+
 TEST_CASE("a wait that is asked for and too long is not waited for") {
     in_test([]() -> awaitable<void> {
         std::vector<long long> at;
@@ -159,6 +180,21 @@ TEST_CASE("a deadline that comes before the next attempt ends it at once") {
         CHECK(at == std::vector<long long>{0, 2000, 4000});
         CHECK(co_await since(start) == 4000);
         CHECK(r.error().context("stopped") == "deadline");
+    });
+}
+
+TEST_CASE("an attempt that would begin when the deadline comes is not made") {
+    in_test([]() -> awaitable<void> {
+        std::vector<long long> at;
+        const auto start = co_await time_now();
+        const failure later =
+            failure(failure_kind::unavailable, "busy").delivered(delivery::not_sent).after(2s);
+        auto app = retry(eager(5)) >> flaky{at, 9, later, start};
+        query q("x");
+        q.ext.insert(deadline{start + 4s});
+        auto r = co_await attempt(app.serve(std::move(q)));
+        REQUIRE_FALSE(r.has_value());
+        CHECK(at == std::vector<long long>{0, 2000});
     });
 }
 
@@ -337,6 +373,10 @@ TEST_CASE("what is saved up is bounded") {
     int allowed = 0;
     for (int i = 0; i < 10; ++i) allowed += budget.spend({}) ? 1 : 0;
     CHECK(allowed == 3);
+    // One call may earn more than there is room for.
+    retry_budget generous({.ratio = 2, .per_second = 0, .saved = 3});
+    for (int i = 0; i < 3; ++i) generous.earn();
+    CHECK(generous.saved() == 3.0);
 }
 
 TEST_CASE("the waiting is left in the request's extensions") {

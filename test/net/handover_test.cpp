@@ -187,6 +187,44 @@ TEST_CASE("a successor that fails before it is ready changes nothing; the next o
     });
 }
 
+TEST_CASE("a socket that a successor does not ask for is closed when it is ready") {
+    testing::run_real([]() -> awaitable<void> {
+        const temporary_directory dir;
+        const std::string meeting = dir.file("handover");
+        auto first = co_await net::handover::begin(meeting);
+        first.ready();
+        auto kept = first.socket("kept", "127.0.0.1:0");
+        net::endpoint unwanted;
+        {
+            auto dropped = first.socket("dropped", "127.0.0.1:0");
+            unwanted = dropped.local_endpoint().ip();
+        }
+        auto forever = []() -> awaitable<void> { co_await sleep_for(1h); };
+        auto reach = [&]() -> awaitable<bool> {
+            net::connect_request to("127.0.0.1", unwanted.port());
+            auto r = co_await attempt(net::tcp::connect.serve(std::move(to)));
+            co_return r.has_value();
+        };
+        auto rest = [&]() -> awaitable<void> {
+            auto second = co_await net::handover::begin(meeting);
+            REQUIRE(second.took_over());
+            auto mine = second.socket("kept", "127.0.0.1:0");
+            CHECK(mine.local_endpoint().port() == kept.local_endpoint().port());
+            const bool before = co_await reach();
+            CHECK(before);
+            second.ready();
+            auto look = [&]() -> awaitable<void> {
+                while (!first.replaced()) co_await sleep_for(1ms);
+                co_await sleep_for(5ms);
+                const bool after = co_await reach();
+                CHECK(!after);
+            };
+            co_await when_any(second.run(forever()), look());
+        };
+        co_await when_all(first.run(forever()), rest());
+    });
+}
+
 TEST_CASE("a successor that never becomes ready is given up, and one that talks nonsense too") {
     testing::run_real([]() -> awaitable<void> {
         const temporary_directory dir;

@@ -158,6 +158,46 @@ TEST_CASE("a closed listener gives what is queued, then nothing, then refuses") 
     });
 }
 
+TEST_CASE("a listener that is closed at its limit still gives what is queued") {
+    testing::run_real([]() -> awaitable<void> {
+        auto ex = co_await asio::this_coro::executor;
+        net::tcp::listener listener(ex, "127.0.0.1:0", {.max_connections = 1});
+        io::stream a = co_await dial(listener);
+        io::stream b = co_await dial(listener);
+        io::stream one = co_await listener.accept();
+        io::stream two;
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            s.spawn([](net::tcp::listener& l, io::stream& out) -> awaitable<void> {
+                out = co_await l.accept();
+            }(listener, two));
+            co_await sleep_for(1ms);
+            listener.close();
+            one.abort();
+        });
+        REQUIRE(two);
+        two.abort();
+        io::stream none = co_await listener.accept();
+        CHECK(!none);
+    });
+}
+
+TEST_CASE("a listener whose socket was handed over leaves the queue to who has it now") {
+    testing::run_real([]() -> awaitable<void> {
+        auto ex = co_await asio::this_coro::executor;
+        net::listen_socket socket("127.0.0.1:0");
+        net::listener old(ex, socket.duplicate());
+        net::listener next(ex, socket.duplicate());
+        net::connect_request to("127.0.0.1", socket.local_endpoint().port());
+        io::stream client = co_await net::tcp::connect.serve(std::move(to));
+        socket.hand_over();
+        old.close();
+        io::stream none = co_await old.accept();
+        CHECK(!none);
+        io::stream server = co_await next.accept();
+        CHECK(server);
+    });
+}
+
 TEST_CASE("closing wakes who waits in accept") {
     testing::run_real([]() -> awaitable<void> {
         auto ex = co_await asio::this_coro::executor;
@@ -192,6 +232,18 @@ TEST_CASE("a cancelled accept loses no connection") {
         io::stream server = co_await listener.accept();
         CHECK(server);
     });
+}
+
+TEST_CASE("a cancelled accept keeps no context running") {
+    asio::io_context context;
+    net::tcp::listener listener(context.get_executor(), "127.0.0.1:0");
+    bool ended = false;
+    asio::co_spawn(
+        context, [&]() -> awaitable<void> { co_await with_deadline(5ms, listener.accept()); },
+        [&](std::exception_ptr e) { ended = e != nullptr; });
+    context.run_for(10s);
+    CHECK(ended);
+    CHECK(context.stopped());
 }
 
 TEST_CASE("at the limit accepting waits for a connection to close") {

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -112,6 +113,10 @@ const std::vector<row>& table() {
             "fastopen", "7", [](options& o) { o.fastopen = 7; },
             [](int fd) { return of(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT); }, "1");
         first_packet.listener = first_packet.accepted = false;
+        row& no_first_packet = add(
+            "fastopen", "0", [](options& o) { o.fastopen = 0; },
+            [](int fd) { return of(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT); }, "0");
+        no_first_packet.listener = no_first_packet.accepted = false;
         for (row& r : all) r.udp = false;
 
         add(
@@ -328,13 +333,22 @@ TEST_CASE("a socket option without the permission for it is rejected and named")
     net::listen_options listening;
     large.ask(listening.socket);
     said.emplace_back(&large, refused([&] { net::listen_socket("127.0.0.1:0", listening); }));
+    // Above the system's limit, though not above the double of it, which is what it sets aside.
+    std::size_t most = 0;
+    std::ifstream("/proc/sys/net/core/wmem_max") >> most;
+    REQUIRE(most > 0);
+    row above{"send_buffer", {}, [&](auto& o) { o.send_buffer = most + most / 2; }, {}, ""};
+    const std::string above_value = std::to_string(most + most / 2);
+    above.value = above_value.c_str();
+    above.ask(listening.socket);
+    said.emplace_back(&above, refused([&] { net::listen_socket("127.0.0.1:0", listening); }));
     REQUIRE(::syscall(SYS_setresuid, -1, 0, -1) == 0);
     for (const auto& [r, f] : said) {
         CAPTURE(r->option);
         REQUIRE(f);
         check_named(*f, *r, failure_kind::rejected);
     }
-    CHECK(said.size() == 3);
+    CHECK(said.size() == 4);
 }
 
 TEST_CASE("a connector binds to the local address that it was given") {

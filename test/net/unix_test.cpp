@@ -1,4 +1,5 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
+#include "../sanitizers.hpp"
 #include "temporary.hpp"
 #include <weft/core/attempt.hpp>
 #include <weft/core/failure.hpp>
@@ -17,9 +18,11 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <optional>
 #include <string>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -106,6 +109,11 @@ TEST_CASE("names of Unix sockets are parsed and printed") {
         REQUIRE(f);
         CHECK(f->kind() == failure_kind::invalid_input);
     }
+    // One that was not parsed is looked at when it is used.
+    const net::any_endpoint too_long = net::unix_endpoint{std::string(108, 'x')};
+    const auto not_used = refused([&] { const net::listen_socket socket(too_long); });
+    REQUIRE(not_used);
+    CHECK(not_used->context("path") == std::string(108, 'x'));
     const net::any_endpoint local = net::unix_endpoint{"/a"};
     const auto f = refused([&] { static_cast<void>(local.port()); });
     REQUIRE(f);
@@ -185,6 +193,40 @@ TEST_CASE("the file of a Unix listener goes with it, unless it is somebody else'
         given.hand_over();
     }
     CHECK(exists(path));
+}
+
+TEST_CASE("the file of a socket that was taken over goes with it, unless it is told to stay") {
+    const temporary_directory dir;
+    for (const bool remove : {true, false}) {
+        const std::string path = dir.file(remove ? "goes.sock" : "stays.sock");
+        {
+            const net::listen_socket before("unix:" + path, {.file = {.remove = false}});
+            net::listen_socket taken(net::file_descriptor(::dup(before.native_socket())));
+            taken.take_file({.remove = remove});
+            taken.own_file();
+        }
+        CHECK(exists(path) != remove);
+    }
+}
+
+TEST_CASE("the file of a Unix socket goes with the last of the listeners that share it") {
+    testing::run_real([]() -> awaitable<void> {
+        auto ex = co_await asio::this_coro::executor;
+        const temporary_directory dir;
+        const std::string path = dir.file("app.sock");
+        net::listen_socket socket("unix:" + path);
+        std::optional<net::listener> one(std::in_place, ex, socket.duplicate());
+        std::optional<net::listener> two(std::in_place, ex, std::move(socket));
+        one.reset();
+        co_await sleep_for(1ms);
+        CHECK(exists(path));
+        io::stream client = co_await dial(path);
+        io::stream server = co_await two->accept();
+        CHECK(server);
+        two.reset();
+        co_await sleep_for(1ms);
+        CHECK(!exists(path));
+    });
 }
 
 TEST_CASE("a stale socket is replaced; a living one, and a file that is no socket, are not") {
@@ -323,6 +365,31 @@ TEST_CASE("descriptors are passed with their bytes, and arrive open and close-on
         CHECK(n == 2);
     });
 }
+
+// UBSan's checks need descriptors of their own, and take their lack for a broken object.
+#if !TEST_UNDER_UBSAN
+TEST_CASE("descriptors that this process has no numbers for are told of") {
+    testing::run_real([]() -> awaitable<void> {
+        auto pair = co_await connect_pair(co_await asio::this_coro::executor);
+        const std::array passed{0, 0};
+        co_await net::unix_domain::send_descriptors(pair.first, asio::buffer("two", 3), passed);
+        rlimit before{};
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        const int lowest = ::dup(0);
+        ::close(lowest);
+        rlimit none = before;
+        none.rlim_cur = static_cast<rlim_t>(lowest);
+        ::setrlimit(RLIMIT_NOFILE, &none);
+        std::array<char, 16> memory;
+        auto got =
+            co_await net::unix_domain::receive_descriptors(pair.second, asio::buffer(memory));
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        CHECK(got.bytes == 3);
+        CHECK(got.truncated);
+        CHECK(got.descriptors.empty());
+    });
+}
+#endif
 
 TEST_CASE("receiving descriptors waits, is cancelled without loss, and sees the end") {
     testing::run_real([]() -> awaitable<void> {

@@ -3,6 +3,7 @@
 #include <weft/io/duplex.hpp>
 #include <weft/testing/fault_plan.hpp>
 
+#include <cstdlib>
 #include <functional>
 
 using namespace network_world;
@@ -81,6 +82,24 @@ TEST_CASE("a plan says at which point a run went wrong, and how to run that agai
     CHECK(contains(text, "fail at point 1 (stream try_write)"));
     CHECK(contains(text, "not what anybody expects"));
     CHECK(contains(text, "replay: WEFT_FAULT=fail:1 "));
+}
+
+TEST_CASE("a replay is one run, with the fault that the environment names and no other") {
+    ::setenv("WEFT_FAULT", "delay:2", 1);  // NOLINT(concurrency-mt-unsafe): one thread
+    int runs = 0;
+    auto once = [&] {
+        return testing::fault_plan({.delays = {1s}})
+            .replay([&](testing::fault_run& r) -> awaitable<void> {
+                ++runs;
+                co_await r.disturb(work_of_three_kinds(nullptr));
+            });
+    };
+    const auto report = once();
+    ::unsetenv("WEFT_FAULT");  // NOLINT(concurrency-mt-unsafe)
+    CHECK(runs == 1);
+    CHECK(report.total() == 1);
+    REQUIRE(report.points.size() == 1);
+    CHECK(report.points[0].delayed == 1);
 }
 
 TEST_CASE("a plan is broken by a run that hangs, leaks, or whose next request fails") {

@@ -143,6 +143,35 @@ TEST_CASE("what was sent while a host was away is reset when it comes back") {
     });
 }
 
+TEST_CASE("a reset still arrives where the bytes before it were cut off") {
+    testing::run([]() -> awaitable<void> {
+        world w = co_await connected({}, {.truncate_at = 4});
+        co_await w.server.write(bytes::literal("0123456789"));
+        const std::string got = co_await read_all(w.client);
+        CHECK(got == "0123");
+        co_await w.client.write(bytes::literal("still here"));
+        w.server.abort();
+        auto r = co_await attempt(w.client.write(bytes::literal("and now?")));
+        REQUIRE(!r);
+        CHECK(r.error().code() == asio::error::broken_pipe);
+    });
+}
+
+TEST_CASE("a name without addresses of the family that is asked for is known all the same") {
+    testing::run([]() -> awaitable<void> {
+        testing::network net(co_await asio::this_coro::executor);
+        static_cast<void>(net.host("b"));
+        const auto names = net.host("a").resolver();
+        auto v6 = co_await attempt(names.serve(net::resolve_request("b", net::address_family::v6)));
+        REQUIRE(!v6);
+        CHECK(v6.error().code() == asio::error::no_data);
+        auto nobody =
+            co_await attempt(names.serve(net::resolve_request("c", net::address_family::v6)));
+        REQUIRE(!nobody);
+        CHECK(nobody.error().code() == asio::error::host_not_found);
+    });
+}
+
 TEST_CASE("the addresses of a name are tried in order, and the failures are told") {
     testing::run([]() -> awaitable<void> {
         testing::network net(co_await asio::this_coro::executor);

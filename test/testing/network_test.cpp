@@ -223,6 +223,20 @@ TEST_CASE("a listener that is full answers nobody, until there is room") {
     });
 }
 
+TEST_CASE("a connection that breaks before the listener has it leaves its place to another") {
+    testing::run([]() -> awaitable<void> {
+        testing::network net(co_await asio::this_coro::executor);
+        net.set_links("a", "b", {.latency = 10ms});
+        testing::network_listener listener = net.host("b").listen(80, 1);
+        auto connect = net.host("a").connector();
+        io::stream broken = co_await connect.serve(net::connect_request("b", 80));
+        net.reset_connections("a", "b");
+        auto next =
+            co_await attempt(with_deadline(500ms, connect.serve(net::connect_request("b", 80))));
+        CHECK(next);
+    });
+}
+
 TEST_CASE("a closed listener refuses, and what stood still comes out of it") {
     testing::run([]() -> awaitable<void> {
         testing::network net(co_await asio::this_coro::executor);
@@ -256,5 +270,20 @@ TEST_CASE("what a listener dropped is reset for the client") {
         auto r = co_await attempt(read_all(client));
         REQUIRE(!r);
         CHECK(r.error().code() == asio::error::connection_reset);
+    });
+}
+
+TEST_CASE("the ports that a host gives out come round again") {
+    testing::run([]() -> awaitable<void> {
+        testing::network net(co_await asio::this_coro::executor);
+        std::uint16_t lowest = 65535;
+        std::uint16_t highest = 0;
+        for (int i = 0; i < 20'000; ++i) {
+            const std::uint16_t port = net.host("b").listen(0).local_endpoint().port();
+            lowest = std::min(lowest, port);
+            highest = std::max(highest, port);
+        }
+        CHECK(lowest == 49152);
+        CHECK(highest == 65535);
     });
 }

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -239,6 +240,17 @@ TEST_CASE("each counter that is not zero at the end is a leak, named") {
         CHECK_MESSAGE(contains(what, r.name), what);
         CHECK_MESSAGE(contains(what, "1 deadline"), what);
     }
+}
+
+TEST_CASE("an operation that weft does not know and that outlives the test is a leak") {
+    const std::string what = message_of<testing::leak>([] {
+        testing::run([]() -> awaitable<void> {
+            auto ex = co_await asio::this_coro::executor;
+            auto timer = std::make_shared<asio::steady_timer>(ex, 1h);
+            timer->async_wait([timer](boost::system::error_code) {});
+        });
+    });
+    CHECK_MESSAGE(contains(what, "an operation of Asio's own"), what);
 }
 
 TEST_CASE("a sleep that outlives the test is a leak, named with its line") {
