@@ -298,20 +298,6 @@ TEST_CASE("a request that is reset before its turn does not reach the applicatio
     });
 }
 
-TEST_CASE("a response that is whole before its request ends the stream without blame") {
-    with_h2_server(hello_app, {}, [&](frame_peer& p, http::server&) -> awaitable<void> {
-        (void)co_await p.say(greeting() + headers(1, post, END_HEADERS));
-        co_await p.listen();
-        CHECK(p.content(1) == "HTTP/2 a");
-        const seen* reset = p.find(RST_STREAM, 1);
-        REQUIRE(reset);
-        CHECK(number_at(reset->payload, 0) == NO_ERROR);
-        CHECK(p.got.back().type == RST_STREAM);  // after the response, not instead of it
-        CHECK(!p.ended());
-        p.wire.stream.close();
-    });
-}
-
 TEST_CASE("a response that is shorter than it says is broken off") {
     auto app = [](http::request) -> awaitable<http::response> {
         http::response r(200,

@@ -187,9 +187,11 @@ TEST_CASE("a client keeps few of the hints that come at once") {
                 answer = co_await c.serve(std::move(r));
             });
             co_await greet(server);
-            std::string all;
-            for (int i = 0; i < 100; ++i)
-                all += headers(1, {{":status", "103"}, {"x", std::string(4000, 'x')}}, END_HEADERS);
+            // One long field in the table of HPACK, and many heads that are little but it.
+            const std::string status = std::string("\x08\x03") + "103";
+            std::string all = frame(HEADERS, END_HEADERS, 1,
+                                    status + "\x40\x01x\x7f\xa1\x1e" + std::string(4000, 'x'));
+            for (int i = 0; i < 500; ++i) all += frame(HEADERS, END_HEADERS, 1, status + "\xbe");
             (void)co_await server.say(all + headers(1, {{":status", "200"}}));
             co_await server.listen();
             REQUIRE(answer);
