@@ -192,13 +192,14 @@ awaitable<void> h1_server_connection::run() {
         const bool takes = facts.connect_method && s.is_success();
         if (answer->upgrade() || s.is_informational() || takes) {
             const bool asked = takes || (facts.traits.upgrade && s == status::switching_protocols);
-            if (answer->upgrade() && asked && !facts.head_method &&
-                co_await finish_request_body()) {
+            const bool upgrades = answer->upgrade() && asked && !facts.head_method;
+            if (upgrades && co_await finish_request_body()) {
                 co_await hand_over(std::move(*answer), facts.connect_method);
                 co_return close();
             }
             if (stopping_ || output_end()) break;
-            answer = text("the application answered what the request did not ask for\n",
+            answer = text(upgrades ? "the application upgraded without having read the request\n"
+                                   : "the application answered what the request did not ask for\n",
                           status::internal_server_error);
         }
         bool sent = true;

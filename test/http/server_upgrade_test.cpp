@@ -84,6 +84,8 @@ TEST_CASE("an upgrade whose body was not asked for is not waited for") {
             "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
         std::string head = co_await c.head();
         CHECK(head.starts_with("HTTP/1.1 500 "));
+        const std::string why = co_await c.until("\n");
+        CHECK(has(why, "without having read the request"));
         CHECK(now_of(co_await asio::this_coro::executor) == start);
         c.stream.close();
     });
