@@ -320,6 +320,8 @@ TEST_CASE("a socket option that the system refuses is named too") {
 
 TEST_CASE("a socket option without the permission for it is rejected and named") {
     if (::geteuid() != 0) return;  // nothing to give away
+    std::size_t most = 0;          // stays so where a container does not show it
+    std::ifstream("/proc/sys/net/core/wmem_max") >> most;
     // Of this thread only: the bare system call, which libc's setuid does for all threads.
     REQUIRE(::syscall(SYS_setresuid, -1, 65534, -1) == 0);
     std::vector<std::pair<const row*, std::optional<failure>>> said;
@@ -334,21 +336,20 @@ TEST_CASE("a socket option without the permission for it is rejected and named")
     large.ask(listening.socket);
     said.emplace_back(&large, refused([&] { net::listen_socket("127.0.0.1:0", listening); }));
     // Above the system's limit, though not above the double of it, which is what it sets aside.
-    std::size_t most = 0;
-    std::ifstream("/proc/sys/net/core/wmem_max") >> most;
-    REQUIRE(most > 0);
-    row above{"send_buffer", {}, [&](auto& o) { o.send_buffer = most + most / 2; }, {}, ""};
     const std::string above_value = std::to_string(most + most / 2);
+    row above{"send_buffer", {}, [&](auto& o) { o.send_buffer = most + most / 2; }, {}, ""};
     above.value = above_value.c_str();
-    above.ask(listening.socket);
-    said.emplace_back(&above, refused([&] { net::listen_socket("127.0.0.1:0", listening); }));
+    if (most > 0) {
+        above.ask(listening.socket);
+        said.emplace_back(&above, refused([&] { net::listen_socket("127.0.0.1:0", listening); }));
+    }
     REQUIRE(::syscall(SYS_setresuid, -1, 0, -1) == 0);
     for (const auto& [r, f] : said) {
         CAPTURE(r->option);
         REQUIRE(f);
         check_named(*f, *r, failure_kind::rejected);
     }
-    CHECK(said.size() == 4);
+    CHECK(said.size() == (most > 0 ? 4 : 3));
 }
 
 TEST_CASE("a connector binds to the local address that it was given") {
