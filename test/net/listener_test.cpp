@@ -1,5 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "../sanitizers.hpp"
+#include "no_descriptors.hpp"
 #include <weft/core/failure.hpp>
 #include <weft/net/listener.hpp>
 #include <weft/net/tcp.hpp>
@@ -328,14 +329,7 @@ TEST_CASE("without descriptors accepting pauses, does not spin, and goes on when
         io::stream first_client = co_await dial(listener);
         io::stream first = co_await listener.accept();
         io::stream waiting_client = co_await dial(listener);
-        // All descriptors but none: the lowest free one is the limit.
-        rlimit before{};
-        ::getrlimit(RLIMIT_NOFILE, &before);
-        const int lowest = ::dup(0);
-        ::close(lowest);
-        rlimit none = before;
-        none.rlim_cur = static_cast<rlim_t>(lowest);
-        ::setrlimit(RLIMIT_NOFILE, &none);
+        std::optional<no_descriptors> none(std::in_place);
         io::stream second;
         rusage start{};
         rusage end{};
@@ -350,7 +344,7 @@ TEST_CASE("without descriptors accepting pauses, does not spin, and goes on when
             // A connection of ours that closes wakes it early, long before the pause is over.
             first = io::stream();
         });
-        ::setrlimit(RLIMIT_NOFILE, &before);
+        none.reset();
         CHECK(second);
         const auto used = (end.ru_utime.tv_sec - start.ru_utime.tv_sec) * 1000000L +
                           (end.ru_utime.tv_usec - start.ru_utime.tv_usec) +

@@ -1,5 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "../sanitizers.hpp"
+#include "no_descriptors.hpp"
 #include "temporary.hpp"
 #include <weft/core/attempt.hpp>
 #include <weft/core/failure.hpp>
@@ -22,7 +23,6 @@
 #include <string>
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -218,11 +218,10 @@ TEST_CASE("the file of a Unix socket goes with the last of the listeners that sh
         std::optional<net::listener> one(std::in_place, ex, socket.duplicate());
         std::optional<net::listener> two(std::in_place, ex, std::move(socket));
         one.reset();
-        co_await sleep_for(1ms);
-        CHECK(exists(path));
         io::stream client = co_await dial(path);
         io::stream server = co_await two->accept();
         CHECK(server);
+        CHECK(exists(path));
         two.reset();
         while (exists(path)) co_await sleep_for(1ms);
     });
@@ -372,17 +371,11 @@ TEST_CASE("descriptors that this process has no numbers for are told of") {
         auto pair = co_await connect_pair(co_await asio::this_coro::executor);
         const std::array passed{0, 0};
         co_await net::unix_domain::send_descriptors(pair.first, asio::buffer("two", 3), passed);
-        rlimit before{};
-        ::getrlimit(RLIMIT_NOFILE, &before);
-        const int lowest = ::dup(0);
-        ::close(lowest);
-        rlimit none = before;
-        none.rlim_cur = static_cast<rlim_t>(lowest);
-        ::setrlimit(RLIMIT_NOFILE, &none);
+        std::optional<no_descriptors> none(std::in_place);
         std::array<char, 16> memory;
         auto got =
             co_await net::unix_domain::receive_descriptors(pair.second, asio::buffer(memory));
-        ::setrlimit(RLIMIT_NOFILE, &before);
+        none.reset();
         CHECK(got.bytes == 3);
         CHECK(got.truncated);
         CHECK(got.descriptors.empty());
