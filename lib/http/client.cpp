@@ -44,8 +44,17 @@ struct direct {
         if (!listens || !listens->call) co_return co_await app.serve(std::move(r));
         const auto hints = std::make_shared<detail::direct_interim_port>(
             co_await boost::asio::this_coro::executor, *listens);
-        const detail::direct_interim_port::until_answered listening(*hints, r);
-        co_return co_await app.serve(std::move(r));
+        hints->listen_to(r);
+        std::optional<response> answer;
+        std::exception_ptr thrown;
+        try {
+            answer = co_await app.serve(std::move(r));
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        hints->end();
+        if (thrown) std::rethrow_exception(thrown);
+        co_return std::move(*answer);
     }
 };
 

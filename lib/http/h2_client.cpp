@@ -232,7 +232,7 @@ awaitable<void> h2_client_connection::wait_for_extended_connect(h2_exchange& x) 
 awaitable<void> h2_client_connection::wait_for_head(h2_exchange& x, const request& r) {
     bool limited = false;
     for (;;) {
-        x.interim_cost = 0;
+        x.interim_size = 0;
         for (const response_head& head : std::exchange(x.interim, {})) tell_interim(r, head);
         if (x.head_came) {
             x.limit.disarm();

@@ -90,7 +90,7 @@ void h2_connection::release(h2_exchange& x) {
     x.trailers.clear();
     x.upload.reset();
     x.interim.clear();
-    x.interim_cost = 0;
+    x.interim_size = 0;
     x.in_use = x.watch_later = false;
     --open_;
     free_.push_back(&x);

@@ -225,8 +225,6 @@ void h2_connection::watch_sending(h2_exchange& x) {
     x.send_limit.arm_after(write_timeout);
 }
 
-/// The time is over in which the peer had to take something of what is sent to it. The connection's
-/// own limit is for who takes nothing at all; this one is for windows that stay shut.
 void h2_connection::drop_limit_reached(h2_exchange& x) noexcept {
     try {
         on_drop_limit(x);
@@ -235,6 +233,8 @@ void h2_connection::drop_limit_reached(h2_exchange& x) noexcept {
     }
 }
 
+/// The time is over in which the peer had to take something of what is sent to it. The connection's
+/// own limit is for who takes nothing at all; this one is for windows that stay shut.
 void h2_connection::stalled(h2_exchange& x) noexcept {
     h2_connection& c = x.connection;
     auto keep = c.shared_from_this();

@@ -44,6 +44,8 @@ class h2_head_builder {
     /// What is to be answered instead of handling the request: 400, 414, 431. 0: nothing.
     [[nodiscard]] int refusal() const noexcept { return refusal_; }
     [[nodiscard]] std::string_view why() const noexcept { return why_; }
+    /// As it counts against `block`.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
     /// The :protocol of an extended CONNECT (RFC 8441); empty for none.
     [[nodiscard]] const std::string& protocol() const noexcept { return protocol_; }
 

@@ -10,6 +10,7 @@
 
 #include <boost/asio/dispatch.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -54,8 +55,8 @@ void h2_server_connection::send_interim(std::shared_ptr<interim_port> self, std:
         if (!x || !x->informs) return;
         const std::size_t waiting = session_.waiting_frames();
         if (waiting == 0) hinted_ = 0;
-        if (unsent() + hinted_ > room || waiting > interim_frames ||
-            waiting > server_options_.h2.limits.waiting_frames / 2)
+        if (unsent() + hinted_ > room ||
+            waiting > std::min(interim_frames, server_options_.h2.limits.waiting_frames / 2))
             return;
         try {
             fields_.set_response(h, {});

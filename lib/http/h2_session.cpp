@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "h2_session.hpp"
 
-#include "interim_port.hpp"
 #include <weft/core/failure.hpp>
 
 #include <algorithm>
@@ -113,11 +112,9 @@ struct h2_session::calls {
 
     /// What is told at the end of the turn: hints, so what is beyond a limit is not kept.
     static void keep_interim(h2_stream& x) {
-        response_head head = x.head.take_response();
-        const std::size_t cost = field_cost(head.headers());
-        if (x.head.refusal() != 0 || x.interim_cost + cost > most_interim) return;
-        x.interim_cost += cost;
-        x.interim.push_back(std::move(head));
+        if (x.head.refusal() != 0 || x.interim_size + x.head.size() > most_interim) return;
+        x.interim_size += x.head.size();
+        x.interim.push_back(x.head.take_response());
     }
 
     static int frame_recv(nghttp2_session*, const nghttp2_frame* f, void* user) noexcept {

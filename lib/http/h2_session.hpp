@@ -31,8 +31,10 @@ struct h2_stream {
     h2_chunks out;                       ///< content that is to be sent
     http::headers trailers;              ///< to be sent behind it
     std::vector<response_head> interim;  ///< that came before the answer, when they are kept
+    std::size_t interim_size = 0;        ///< of those
     std::uint64_t sent_bytes = 0;        ///< of `out`
     std::uint32_t error = 0;             ///< how it was closed
+    bool keeps_interim = false;
     bool answered = false;   ///< something came in answer to it, if only an interim head
     bool head_came = false;  ///< and its final one, on a client
     bool continued = false;  ///< 100 came
@@ -42,8 +44,6 @@ struct h2_stream {
     bool sent = false;       ///< we have sent all of it
     bool deferred = false;   ///< waits for more in `out`
     bool closed = true;      ///< HTTP/2 has done with it
-    std::size_t interim_cost = 0;
-    bool keeps_interim = false;
     bool given_up = false;   ///< reset by us, and not because the peer broke a rule
     bool too_large = false;  ///< its head, or its trailers, to be sent
 };

@@ -47,8 +47,19 @@ void direct_interim_port::listen_to(request& r) {
 void direct_interim_port::send_interim(std::shared_ptr<interim_port> self, std::uint32_t,
                                        response_head head) {
     boost::asio::dispatch(executor_, [this, self = std::move(self), h = std::move(head)] {
-        if (!over_) who_.call(h);
+        if (over_) return;
+        try {
+            who_.call(h);
+        } catch (...) {
+            thrown_ = std::current_exception();
+            over_ = true;
+        }
     });
+}
+
+void direct_interim_port::end() {
+    over_ = true;
+    if (thrown_) std::rethrow_exception(thrown_);
 }
 
 void tell_interim(const request& r, const response_head& head) {

@@ -6,9 +6,9 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <utility>
 
@@ -39,33 +39,25 @@ struct interim_link {
 };
 
 /// Where there is no connection: those of one request go to who made it, until the answer is there.
+/// All but send_interim() on the executor.
 class direct_interim_port final : public interim_port,
                                   public std::enable_shared_from_this<direct_interim_port> {
   public:
     direct_interim_port(boost::asio::any_io_executor executor, on_interim who)
         : executor_(std::move(executor)), who_(std::move(who)) {}
 
-    /// Between the request and its answer.
-    class until_answered {
-      public:
-        until_answered(direct_interim_port& port, request& r) : port_(port) { port.listen_to(r); }
-        until_answered(const until_answered&) = delete;
-        until_answered& operator=(const until_answered&) = delete;
-        ~until_answered() { port_.over_ = true; }
-
-      private:
-        direct_interim_port& port_;
-    };
-
+    /// Into the extensions of the request.
+    void listen_to(request& r);
+    /// The answer is there: no more are told. Throws what the listener has thrown.
+    void end();
     void send_interim(std::shared_ptr<interim_port> self, std::uint32_t exchange,
                       response_head head) override;
 
   private:
-    void listen_to(request& r);
-
     boost::asio::any_io_executor executor_;
     on_interim who_;
-    std::atomic<bool> over_{false};
+    std::exception_ptr thrown_;
+    bool over_ = false;
 };
 
 /// A client's: tells who asked of an interim response.

@@ -37,6 +37,7 @@ namespace {
 /// How long accepting pauses when the system has no descriptor or memory for us, unless one of our
 /// connections closes.
 constexpr std::chrono::milliseconds pause{100};
+
 /// Errors of accept that belong to the connection that was lost, not to us (accept(2), "Error
 /// handling").
 bool is_of_the_connection(int error) noexcept {

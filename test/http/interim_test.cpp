@@ -248,6 +248,34 @@ TEST_CASE("what listens to interim responses may throw: the exchange fails") {
     });
 }
 
+TEST_CASE("what listens may throw without a connection too, also for a hint of another thread") {
+    testing::run_real([]() -> awaitable<void> {
+        auto app = [](http::request r) -> awaitable<http::response> {
+            event sent;
+            auto ex = co_await asio::this_coro::executor;
+            std::thread other([&, back = http::interim_sender(r)] {
+                back.send(hint("</a.css>"));
+                back.send(hint("</b.css>"));
+                asio::post(ex, [&] { sent.set(); });
+            });
+            co_await sent.wait();
+            other.join();
+            co_return http::text("page");
+        };
+        int told = 0;
+        http::client client{http::any_app(app)};
+        auto r = co_await attempt(client.get("http://a.test/")
+                                      .extension(http::on_interim{[&](const auto&) {
+                                          ++told;
+                                          throw failure(failure_kind::rejected, "no hints wanted");
+                                      }})
+                                      .send());
+        REQUIRE(!r);
+        CHECK(r.error().kind() == failure_kind::rejected);
+        CHECK(told == 1);
+    });
+}
+
 TEST_CASE("interim responses may be sent from another thread") {
     testing::run_real([]() -> awaitable<void> {
         std::thread other;

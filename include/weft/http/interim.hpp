@@ -24,9 +24,9 @@ class interim_port;
 ///
 /// They are hints, and nobody waits for them: nothing is sent once the answer has begun or the
 /// client has gone, to a client of HTTP/1.0, which knows none, to one that does not read, and
-/// nothing with more than 16 KiB of fields. What is sent leaves in the same turn of the loop, in
-/// order. 100 and 101 are not for this: a body that is pulled asks for itself, and
-/// response::on_upgrade switches protocols.
+/// nothing with more than 16 KiB of fields (each counts 32 bytes more, as in HTTP/2). What is sent
+/// leaves in the same turn of the loop, in order. 100 and 101 are not for this: a body that is
+/// pulled asks for itself, and response::on_upgrade switches protocols.
 ///
 /// Without a connection, as in http::client{app}, they go to the request's on_interim. From any
 /// thread. Throws failure(invalid_input) for another status.
