@@ -233,7 +233,10 @@ awaitable<void> h1_server_connection::run() {
     phase_ = phase::closing;
     inbound_.detach();
     // Not before the peer has what was made for it.
-    if (!output_end() && !stopping_) co_await sent();
+    if (!output_end() && !stopping_) {
+        if (lingers) stream().end_follows();
+        co_await sent();
+    }
     if (lingers && !output_end() && !stopping_) co_await linger();
     close();
 }

@@ -117,6 +117,7 @@ awaitable<void> h2_server_connection::run() {
         detach(x);
     });
     if (!stopping_) {
+        if (!output_end()) stream().end_follows();
         flush();
         while (unsent() > 0 && !output_end() && !stopping_) co_await changed.wait();
         if (!output_end() && !stopping_) co_await linger();
@@ -130,6 +131,7 @@ awaitable<void> h2_server_connection::linger() {
     if (input_end()) co_return;
     io::error_code ec;
     if (!stream().try_shutdown_send(ec) && ec != asio::error::would_block) co_return;
+    stream().discard_input();
     arm_limit(server_options_.linger_timeout);
     while (!input_end() && !limit_reached() && !stopping_) {
         in.consume(in.size());

@@ -1,7 +1,6 @@
 // weft: coroutine-first networking. SPDX-License-Identifier: BSL-1.0
 #include "handshakes.hpp"
 
-#include "../tls/handshake.hpp"
 #include "server_connection.hpp"
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/context.hpp>
@@ -85,40 +84,20 @@ class handshakes::one final : public tls::detail::handshake_watch,
     std::optional<limit> limit_;
 };
 
-/// Lists a handshake for as long as it lasts.
-class handshakes::entry {
-  public:
-    entry(handshakes& all, std::shared_ptr<one> h) : all_(all) {
-        const std::lock_guard lock(all_.mutex_);
-        if (all_.draining_) h->drain();
-        at_ = all_.all_.insert(all_.all_.end(), std::move(h));
-    }
-    entry(const entry&) = delete;
-    entry& operator=(const entry&) = delete;
-    ~entry() {
-        const std::lock_guard lock(all_.mutex_);
-        all_.all_.erase(at_);
-    }
-
-  private:
-    handshakes& all_;
-    std::list<std::shared_ptr<one>>::iterator at_;
-};
-
-awaitable<std::optional<io::stream>> handshakes::accept(io::stream connection,
-                                                        tls::server_config config) {
-    const auto h = std::make_shared<one>(connection);
-    const entry listed(*this, h);
-    std::optional<io::stream> inside;
-    std::exception_ptr thrown;
-    try {
-        inside = co_await tls::detail::accept(std::move(connection), std::move(config), *h);
-    } catch (...) {
-        thrown = std::current_exception();
-    }
-    if (thrown && !h->given_up()) std::rethrow_exception(thrown);
-    co_return inside;
+handshakes::entry::entry(handshakes& all, const io::stream& connection) : all_(all) {
+    auto h = std::make_shared<one>(connection);
+    const std::lock_guard lock(all_.mutex_);
+    if (all_.draining_) h->drain();
+    at_ = all_.all_.insert(all_.all_.end(), std::move(h));
 }
+
+handshakes::entry::~entry() {
+    const std::lock_guard lock(all_.mutex_);
+    all_.all_.erase(at_);
+}
+
+tls::detail::handshake_watch& handshakes::entry::watch() const noexcept { return **at_; }
+bool handshakes::entry::given_up() const noexcept { return (*at_)->given_up(); }
 
 void handshakes::drain() {
     const std::lock_guard lock(mutex_);

@@ -10,6 +10,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -68,12 +69,18 @@ struct secure_server {
         const auto all = under_way;  // of several connections, and outlives the service
         std::optional<io::stream> inside;
         std::exception_ptr thrown;
-        try {
-            inside = co_await all->accept(std::move(connection), config);
-        } catch (...) {
-            thrown = std::current_exception();
+        bool given_up = false;
+        {
+            const handshakes::entry listed(*all, connection);
+            try {
+                inside.emplace(
+                    co_await tls::detail::accept(std::move(connection), config, listed.watch()));
+            } catch (...) {
+                thrown = std::current_exception();
+            }
+            given_up = listed.given_up();
         }
-        if (thrown) {
+        if (thrown && !given_up) {
             const failure f = failure::from(thrown);
             if (f.kind() == failure_kind::cancelled) std::rethrow_exception(thrown);
             log(told, severity::debug, "a TLS handshake failed", {{"error", f.what()}});

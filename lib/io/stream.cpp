@@ -236,6 +236,11 @@ void stream::start_read(mutable_buffers buffers, operation& op) { impl_->begin_r
 void stream::start_write(const_buffers buffers, operation& op) { impl_->begin_write(op, buffers); }
 void stream::start_shutdown_send(operation& op) { impl_->begin_shutdown(op); }
 
+void stream::cancel() noexcept {
+    if (impl_->reading_) impl_->reading_->cancel();
+    if (impl_->writing_) impl_->writing_->cancel();
+}
+
 void stream::abort() noexcept {
     end_held(*impl_);
     impl_->abort();

@@ -120,11 +120,11 @@ std::size_t socket_stream::try_write(io::const_buffers buffers, error_code& ec) 
         std::size_t wanted = 0;
         if (buffers.size() == 1) {
             wanted = std::min(buffers[0].size(), most);
-            n = detail::send(fd(), buffers[0].data(), wanted, MSG_DONTWAIT | MSG_NOSIGNAL);
+            n = detail::send(fd(), buffers[0].data(), wanted, send_flags_);
         } else {
             vectors v(buffers, most);
             wanted = v.total;
-            n = ::sendmsg(fd(), &v.message, MSG_DONTWAIT | MSG_NOSIGNAL);
+            n = ::sendmsg(fd(), &v.message, send_flags_);
         }
         if (n >= 0) {
             if (first_left_ > 0)

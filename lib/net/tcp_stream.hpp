@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <memory>
 
+#include <sys/socket.h>
+
 namespace weft::net::detail {
 
 /// What a connection gives back when it ends: its place under its listener's limit.
@@ -44,6 +46,7 @@ class socket_stream final : public io::stream_impl, private descriptor {
     std::size_t try_read(io::mutable_buffers buffers, io::error_code& ec) noexcept override;
     std::size_t try_write(io::const_buffers buffers, io::error_code& ec) noexcept override;
     bool try_shutdown_send(io::error_code& ec) noexcept override;
+    void end_follows() noexcept override { send_flags_ |= MSG_MORE; }
     bool may_read_now() const noexcept override { return ready(input); }
     void abort() noexcept override;
     void dispose() noexcept override;
@@ -60,6 +63,7 @@ class socket_stream final : public io::stream_impl, private descriptor {
     io::mutable_buffers into_;
     io::operation* writer_ = nullptr;
     io::const_buffers from_;
+    int send_flags_ = MSG_DONTWAIT | MSG_NOSIGNAL;
     std::uint32_t first_left_ = 0;  // bytes that are sent in small pieces
     bool begins_small_ = false;     // has the first bound yet
     bool reset_ = false;            // the peer reset: the kernel says so once, we say so always

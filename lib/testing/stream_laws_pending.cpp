@@ -183,6 +183,23 @@ void cancel_write_law(stream_trial& t) {
     }
 }
 
+void cancel_stream(stream_trial& t) {
+    std::array<char, 8> memory;
+    t.a.cancel();  // nothing is pending
+    completion_record r;
+    t.a.async_read_some(asio::buffer(memory), r.handler());
+    completion_record w;
+    t.stick(t.a, w);
+    t.a.cancel();
+    t.expect(!r.done() && !w.done(), "cancel completes by post");
+    t.wait(r);
+    t.expect(r, asio::error::operation_aborted, 0);
+    t.wait(w);
+    t.expect(w, asio::error::operation_aborted, 0);
+    t.send(t.b, "not lost");
+    t.expect_text(t.a, "not lost");
+}
+
 void cancel_late(stream_trial& t) {
     t.send(t.a, "abc");
     t.settle();
@@ -382,6 +399,7 @@ constexpr stream_law laws[] = {
     {"a read cancelled with total loses no byte", cancel_read_total},
     {"cancelling reads at odd moments loses and doubles no byte", cancel_many_reads},
     {"a cancelled write wrote nothing and closes the write side", cancel_write_law},
+    {"cancel ends what is pending in both directions, by post", cancel_stream},
     {"cancelling an operation whose result is on its way is harmless", cancel_late},
     {"destroying a stream aborts its pending read by post", destroy_pending_read},
     {"destroying a stream aborts its pending write by post", destroy_pending_write},

@@ -3,7 +3,6 @@
 #include <weft/tls/client_hello.hpp>
 
 #include <algorithm>
-#include <bitset>
 
 namespace weft::tls {
 
@@ -87,15 +86,36 @@ bool read_alpn(std::string_view data, std::vector<std::string>& names) {
     return in.finished() && list.good() && !names.empty();
 }
 
+/// The kinds of a ClientHello's extensions.
+class extension_kinds {
+  public:
+    void add(std::uint32_t kind) {
+        if (kind >= 64) return others_.push_back(static_cast<std::uint16_t>(kind));
+        const std::uint64_t bit = std::uint64_t{1} << kind;
+        twice_ = twice_ || (usual_ & bit) != 0;
+        usual_ |= bit;
+    }
+    /// Whether one came twice. Not asked for each: a list of 16,000 would take its time to look
+    /// through.
+    [[nodiscard]] bool any_twice() {
+        std::ranges::sort(others_);
+        return twice_ || std::ranges::adjacent_find(others_) != others_.end();
+    }
+
+  private:
+    std::uint64_t usual_ = 0;
+    std::vector<std::uint16_t> others_;
+    bool twice_ = false;
+};
+
 bool read_extensions(std::string_view data, client_hello& hello) {
     reader in(data);
-    std::bitset<65536> seen;  // of all kinds: a list of 16,000 would take its time to look through
+    extension_kinds seen;
     while (in.good() && !in.at_end()) {
         const std::uint32_t kind = in.number(2);
         const std::string_view value = in.vector(2);
-        // None may come twice (RFC 8446, 4.2).
-        if (!in.good() || seen.test(kind)) return false;
-        seen.set(kind);
+        if (!in.good()) return false;
+        seen.add(kind);
         if (kind == extension_server_name) {
             if (!read_server_name(value, hello.server_name)) return false;
         } else if (kind == extension_alpn) {
@@ -107,7 +127,8 @@ bool read_extensions(std::string_view data, client_hello& hello) {
             if (!list.finished() || !read_numbers(versions, hello.versions)) return false;
         }
     }
-    return in.good();
+    // None may come twice (RFC 8446, 4.2).
+    return in.good() && !seen.any_twice();
 }
 
 /// The body of the message (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2).

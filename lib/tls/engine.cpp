@@ -152,6 +152,8 @@ engine::engine(SSL_CTX& context, clock::wall_time_point now, std::size_t max_han
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_.get(), bio, bio);
     SSL_set_app_data(ssl_.get(), this);
+    // A handshake would give its buffers back and get them again with each message.
+    SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
     // Certificates are judged by the time of the context, which a test may have made up.
     X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl_.get()), seconds_of(now));
 }
@@ -169,14 +171,19 @@ void engine::received(std::size_t n) noexcept {
 
 engine::step engine::handshake() {
     if (error_) return step::failed;
+    // OpenSSL would make its buffers to find that there is nothing yet.
+    if (is_server() && inbox_.empty() && SSL_in_before(ssl_.get())) return step::want_input;
     clear_errors();
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) {
         established_ = true;
+        SSL_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
+        release_buffers();
         return step::done;
     }
     switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_WANT_READ:
+            release_buffers();
             return step::want_input;
         case SSL_ERROR_WANT_CLIENT_HELLO_CB:
             return step::want_identity;
@@ -195,6 +202,11 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
                 if (total == 0) ec = error_ ? error_ : io::error_code(asio::error::eof);
                 return total;
             }
+            // Nor is it asked for what is known not to be there.
+            if (!may_read()) {
+                if (total == 0) ec = asio::error::would_block;
+                return total;
+            }
             std::size_t n = 0;
             clear_errors();
             const int result = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &n);
@@ -206,14 +218,10 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
             }
             switch (SSL_get_error(ssl_.get(), result)) {
                 case SSL_ERROR_WANT_READ:
-                    if (flooded()) {
-                        fail_with(tls::error::flood, {});
-                        continue;
-                    }
+                    if (flooded()) fail_with(tls::error::flood, {});
                     // A ticket leaves a write buffer behind that only a write would release.
-                    if (inbox_.empty() && is_between_records()) SSL_free_buffers(ssl_.get());
-                    if (total == 0) ec = asio::error::would_block;
-                    return total;
+                    release_buffers();
+                    break;
                 case SSL_ERROR_ZERO_RETURN:
                     read_closed_ = true;
                     break;
@@ -225,10 +233,11 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
     return total;
 }
 
-/// OpenSSL before 3.0.14 (3.1.6, 3.2.2, 3.3.1) gives its buffer back also between the header of a
-/// record and the rest, and then writes into it (CVE-2024-4741).
-bool engine::is_between_records() const noexcept {
-    return std::string_view(SSL_rstate_string(ssl_.get())) == "RH";
+/// While nothing is to be read. OpenSSL before 3.0.14 (3.1.6, 3.2.2, 3.3.1) gives its buffer back
+/// also between the header of a record and the rest, and then writes into it (CVE-2024-4741).
+void engine::release_buffers() noexcept {
+    const bool between_records = std::string_view(SSL_rstate_string(ssl_.get())) == "RH";
+    if (inbox_.empty() && between_records) SSL_free_buffers(ssl_.get());
 }
 
 bool engine::flooded() const noexcept {

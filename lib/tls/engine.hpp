@@ -127,7 +127,7 @@ class engine {
     io::error_code fail() noexcept;
     void fail_with(io::error_code ec, std::string reason) noexcept;
     [[nodiscard]] bool flooded() const noexcept;
-    [[nodiscard]] bool is_between_records() const noexcept;
+    void release_buffers() noexcept;
 
     owned_ssl ssl_;
     byte_queue inbox_;

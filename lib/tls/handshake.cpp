@@ -5,7 +5,9 @@
 #include "server_engine.hpp"
 #include "tls_stream.hpp"
 #include <weft/core/attempt.hpp>
+#include <weft/runtime/clock.hpp>
 #include <weft/runtime/context.hpp>
+#include <weft/runtime/deadlines.hpp>
 #include <weft/runtime/run_on.hpp>
 #include <weft/runtime/shielded.hpp>
 #include <weft/runtime/with_deadline.hpp>
@@ -82,8 +84,40 @@ failure why(const engine& e, const handshake_names& names) {
 // The exchange
 // -------------------------------------------------------------------------------------------------
 
+/// The time that a handshake may take. When it is over, what waits for the connection below is
+/// cancelled. Much cheaper than with_deadline, which runs a child coroutine.
+class time_limit : deadlines::entry {
+  public:
+    time_limit(io::stream& below, clock::duration length)
+        : entry(below.impl().context().deadlines(), below.get_executor(),
+                [](entry& e) noexcept { static_cast<time_limit&>(e).strike(); }),
+          below_(below),
+          time_(below.impl().context().clock()),
+          end_(later(time_.now(), length)) {
+        arm_at(end_);
+    }
+
+    [[nodiscard]] bool over() const noexcept { return over_ || time_.now() >= end_; }
+    [[nodiscard]] clock::time_point end() const noexcept { return end_; }
+
+  private:
+    static clock::time_point later(clock::time_point now, clock::duration length) noexcept {
+        constexpr auto last = clock::time_point::max();
+        return length > last - now ? last : now + length;
+    }
+    void strike() noexcept {
+        over_ = true;
+        below_.cancel();
+    }
+
+    io::stream& below_;
+    clock& time_;
+    clock::time_point end_;
+    bool over_ = false;
+};
+
 /// Asks the certificate service, unless it has been asked lately. What it throws is thrown.
-awaitable<identity> find_identity(const server_engine& e) {
+awaitable<identity> find_identity(const server_engine& e, const time_limit& limit) {
     const server_context& context = e.context();
     auto executor = co_await asio::this_coro::executor;
     clock& time = context_info::of(executor).clock();
@@ -91,16 +125,17 @@ awaitable<identity> find_identity(const server_engine& e) {
     if (std::optional<identity> known = context.answers().get(key, time.now()))
         co_return std::move(*known);
     client_hello hello = e.hello();
-    identity id = co_await context.options().certificates.serve(std::move(hello));
+    identity id =
+        co_await with_deadline(limit.end(), context.options().certificates.serve(std::move(hello)));
     context.answers().put(key, id, time.now());
     co_return id;
 }
 
 /// Gives the engine the service's answer, or its refusal.
-awaitable<void> answer_hello(server_engine& e) {
+awaitable<void> answer_hello(server_engine& e, const time_limit& limit) {
     std::exception_ptr refused;
     try {
-        identity id = co_await find_identity(e);
+        identity id = co_await find_identity(e, limit);
         e.answer(std::move(id));
     } catch (...) {
         refused = std::current_exception();
@@ -112,21 +147,30 @@ awaitable<void> answer_hello(server_engine& e) {
     e.refuse(std::move(refused));
 }
 
+/// Sends a flight, most often without a coroutine for it.
+std::size_t try_send(io::stream& below, byte_queue& flight) noexcept {
+    io::error_code ec;  // it comes again where it is waited for
+    const std::size_t sent = below.try_write(flight.buffer(), ec);
+    flight.consume(sent);
+    return flight.size();
+}
+
 /// One flight out, one flight in, until the engine has enough. True: it is done. False: it failed,
 /// and says why; its alert was not sent yet.
-awaitable<bool> exchange(io::stream& below, engine& e, const handshake_names& names,
-                         handshake_watch* told) {
+awaitable<bool> exchange(io::stream& below, engine& e, const time_limit& limit,
+                         const handshake_names& names, handshake_watch* told) {
     for (;;) {
+        if (limit.over()) throw failure(failure_kind::timeout, "its time limit ran out");
         const engine::step step = e.handshake();
         if (step == engine::step::failed) co_return false;
         if (step == engine::step::done && e.can_wait()) co_return true;
-        if (!e.outbox().empty()) {
+        if (!e.outbox().empty() && try_send(below, e.outbox()) > 0) {
             co_await below.write(e.outbox().buffer());
             e.outbox().clear();
         }
         if (step == engine::step::done) co_return true;
         if (step == engine::step::want_identity) {
-            co_await answer_hello(static_cast<server_engine&>(e));
+            co_await answer_hello(static_cast<server_engine&>(e), limit);
             continue;
         }
         const std::size_t n = co_await below.read(e.inbox().prepare(handshake_read));
@@ -167,39 +211,11 @@ class watched {
     handshake_watch* told_;
 };
 
-awaitable<io::stream> handshake_here(io::stream below, std::unique_ptr<engine> e,
-                                     std::chrono::milliseconds limit, handshake_names names,
-                                     handshake_watch* told) {
-    std::exception_ptr failed;
-    bool done = false;
-    const watched reach(told, below);
-    try {
-        done = co_await with_deadline(limit, exchange(below, *e, names, told));
-    } catch (...) {
-        failed = std::current_exception();
-    }
-    if (done) {
-        below.extensions().insert(e->info());
-        co_return io::stream::make<tls_stream>(std::move(below), std::move(e));
-    }
-    if (!failed) {
-        failure reason = dressed(why(*e, names), names);
-        if (!e->outbox().empty()) {
-            // Whether the peer heard it is its affair.
-            result<void> heard;
-            co_await shielded(refusal_limit, send_refusal(below, e->outbox()), heard);
-        }
-        throw reason;
-    }
-    failure f = failure::from(failed);
-    if (f.kind() == failure_kind::cancelled) std::rethrow_exception(failed);
-    if (f.kind() == failure_kind::timeout)
-        throw dressed(
-            failure(failure_kind::timeout, "the TLS handshake " + names.who + " took too long")
-                .in(failure_domain::transport)
-                .because(std::move(f)),
-            names);
-    throw dressed(std::move(f), names);
+failure timed_out(std::exception_ptr cause, const handshake_names& names) {
+    failure f(failure_kind::timeout, "the TLS handshake " + names.who + " took too long");
+    f = std::move(f).in(failure_domain::transport);
+    if (cause) f = std::move(f).because(failure::from(std::move(cause)));
+    return dressed(std::move(f), names);
 }
 
 awaitable<io::stream> accept_stream(io::stream stream, const server_config& config,
@@ -219,9 +235,42 @@ awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
                                     handshake_watch* told) {
     const asio::any_io_executor here = co_await asio::this_coro::executor;
     const asio::any_io_executor there = below.get_executor();
-    auto work = handshake_here(std::move(below), std::move(e), limit, std::move(names), told);
-    if (here == there) co_return co_await std::move(work);
-    co_return co_await run_on(there, std::move(work));
+    if (here != there)
+        co_return co_await run_on(
+            there, run_handshake(std::move(below), std::move(e), limit, std::move(names), told));
+    std::exception_ptr failed;
+    bool done = false;
+    bool late = false;
+    const watched reach(told, below);
+    {
+        const time_limit time(below, limit);
+        try {
+            done = co_await exchange(below, *e, time, names, told);
+        } catch (...) {
+            failed = std::current_exception();
+        }
+        late = failed && time.over();
+    }
+    if (done) {
+        below.extensions().insert(e->info());
+        co_return io::stream::make<tls_stream>(std::move(below), std::move(e));
+    }
+    // Who cancels it gets that back as it is.
+    const asio::cancellation_state own = co_await asio::this_coro::cancellation_state;
+    if (failed && own.cancelled() != asio::cancellation_type::none) std::rethrow_exception(failed);
+    if (late) throw timed_out(std::move(failed), names);
+    if (failed) {
+        failure f = failure::from(failed);
+        if (f.kind() == failure_kind::cancelled) std::rethrow_exception(failed);
+        throw dressed(std::move(f), names);
+    }
+    failure reason = dressed(why(*e, names), names);
+    if (!e->outbox().empty()) {
+        // Whether the peer heard it is its affair.
+        result<void> heard;
+        co_await shielded(refusal_limit, send_refusal(below, e->outbox()), heard);
+    }
+    throw reason;
 }
 
 awaitable<io::stream> accept(io::stream stream, server_config config, handshake_watch& told) {

@@ -22,6 +22,9 @@ constexpr std::size_t small_fill = 512;
 constexpr std::size_t medium_fill = 1024;
 constexpr std::size_t large_fill = 32 * 1024;
 
+/// What may be held back for a close_notify that follows at once.
+constexpr std::size_t most_held = 16 * 1024;
+
 /// How long the last flight of a stream that was closed may take.
 constexpr std::chrono::seconds linger_limit{10};
 
@@ -49,6 +52,11 @@ std::size_t tls_stream::read_received(io::mutable_buffers into, error_code& ec) 
         ec = asio::error::connection_aborted;
         return 0;
     }
+    if (discards_) {
+        engine_->inbox().consume(engine_->inbox().size());
+        ec = input_end_ ? input_end_ : error_code(asio::error::would_block);
+        return 0;
+    }
     const std::size_t n = engine_->read(into, ec);
     if (ec == asio::error::would_block && input_end_)
         ec = input_end_ == asio::error::eof ? error_code(tls::error::truncated) : input_end_;
@@ -58,7 +66,8 @@ std::size_t tls_stream::read_received(io::mutable_buffers into, error_code& ec) 
 /// The same, and what the connection below has without waiting.
 std::size_t tls_stream::read_now(io::mutable_buffers into, error_code& ec) {
     std::size_t n = read_received(into, ec);
-    while (ec == asio::error::would_block && try_fill()) n = read_received(into, ec);
+    // Of a peer that goes on sending what nobody wants only so much a turn.
+    while (ec == asio::error::would_block && !discards_ && try_fill()) n = read_received(into, ec);
     // An alert of ours, or the answer to a key update, does not wait for a write.
     if (ec != asio::error::would_block && engine_->outbox().size() > may_wait_ && !aborted_)
         flush();
@@ -171,7 +180,8 @@ std::size_t tls_stream::write_now(io::const_buffers from, error_code& ec) {
         return 0;
     }
     const std::size_t n = engine_->write(from, ec);
-    flush();  // of a session that has failed: its alert
+    // Of a session that has failed: its alert.
+    if (!end_follows_ || ec || engine_->outbox().size() > most_held) flush();
     if (!ec) ec = write_error_;
     return ec ? 0 : n;
 }
@@ -249,14 +259,19 @@ void tls_stream::cancel_write() noexcept {
     try_shutdown_send(ec);
 }
 
+void tls_stream::begin_closing() noexcept {
+    closing_ = true;
+    engine_->close();
+    below_.end_follows();
+}
+
 bool tls_stream::try_shutdown_send(error_code& ec) noexcept {
     if (aborted_) {
         ec = asio::error::connection_aborted;
         return false;
     }
     if (!closing_) {
-        closing_ = true;
-        engine_->close();
+        begin_closing();
         flush();
         if (write_error_ && !finished_) finish();  // it had failed before
     }
@@ -333,10 +348,7 @@ void tls_stream::dispose() noexcept {
         return leave();
     }
     gone_ = true;
-    if (!closing_) {
-        closing_ = true;
-        engine_->close();
-    }
+    if (!closing_) begin_closing();
     flush();
     if (is_sending() && !shut_) {
         linger_.emplace(*this);

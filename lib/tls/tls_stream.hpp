@@ -44,6 +44,8 @@ class tls_stream final : public io::stream_impl {
     std::size_t try_read(io::mutable_buffers into, io::error_code& ec) noexcept override;
     std::size_t try_write(io::const_buffers from, io::error_code& ec) noexcept override;
     bool try_shutdown_send(io::error_code& ec) noexcept override;
+    void end_follows() noexcept override { end_follows_ = true; }
+    void discard_input() noexcept override { discards_ = true; }
     bool may_read_now() const noexcept override;
     void abort() noexcept override;
     void dispose() noexcept override;
@@ -68,6 +70,7 @@ class tls_stream final : public io::stream_impl {
     void flush();
     void on_flush(io::error_code ec, std::size_t n);
     void writing_failed(io::error_code ec);
+    void begin_closing() noexcept;
     void finish();
     void on_finish(io::error_code ec, std::size_t);
     [[nodiscard]] bool finished(io::error_code& ec) const noexcept;
@@ -90,7 +93,8 @@ class tls_stream final : public io::stream_impl {
     std::size_t fill_size_;
     io::error_code input_end_;  // nothing more comes from below
     bool fill_cancelled_ = false;
-    std::size_t may_wait_;  // bytes of the outbox that nobody waits for: a server's first tickets
+    bool discards_ = false;  // input is thrown away as it comes
+    std::size_t may_wait_;   // bytes of the outbox that nobody waits for: a server's first tickets
 
     io::operation* writer_ = nullptr;  // a write or a shutdown
     io::const_buffers from_;
@@ -99,8 +103,9 @@ class tls_stream final : public io::stream_impl {
     io::error_code write_error_;        // of the connection below: nothing goes out any more
     io::error_code finish_error_;
     bool writer_shuts_down_ = false;
-    bool closing_ = false;   // close_notify is in the outbox, or behind it
-    bool finished_ = false;  // and the end of file was sent below
+    bool end_follows_ = false;  // a small write waits for close_notify
+    bool closing_ = false;      // close_notify is in the outbox, or behind it
+    bool finished_ = false;     // and the end of file was sent below
 
     bool aborted_ = false;
     bool gone_ = false;     // disposed of

@@ -6,6 +6,7 @@
 #include <weft/http/serve.hpp>
 #include <weft/runtime/race.hpp>
 #include <weft/testing/network.hpp>
+#include <weft/tls/acceptor.hpp>
 #include <weft/tls/connect.hpp>
 #include <weft/tls/development_ca.hpp>
 
@@ -156,6 +157,28 @@ TEST_CASE("when nobody can come in, handshakes that take longest are given up") 
             relieve();
             co_await sleep_for(100ms);
             CHECK(ended == std::vector<int>{1, 2});
+        });
+    });
+}
+
+TEST_CASE("over TLS a last response and close_notify leave in one write") {
+    testing::run([]() -> awaitable<void> {
+        http::server server(hello);
+        auto counts = std::make_shared<write_count>();
+        auto [near, far] = io::duplex(co_await asio::this_coro::executor);
+        io::stream below = counted(std::move(far), counts);
+        const tls::server_config config = *secure().tls;
+        auto both = co_await when_all(place::secured(std::move(near)),
+                                      tls::accept(std::move(below), config));
+        peer c(std::move(std::get<0>(both)));
+        const int before = counts->writes;
+        co_await with_scope([&](task_scope& s) -> awaitable<void> {
+            s.spawn(server.serve(std::move(std::get<1>(both))));
+            co_await c.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            co_await c.until("Hello, world");
+            co_await c.rest();
+            CHECK(c.ended_well());
+            CHECK(counts->writes == before + 1);
         });
     });
 }

@@ -102,3 +102,42 @@ TEST_CASE("a queue without memory says so, and keeps what it has") {
     CHECK(q.try_prepare(100).size() >= 100);
     CHECK(std::string_view(q.data(), q.size()) == "held");
 }
+
+TEST_CASE("the last words and close_notify leave together") {
+    testing::run([]() -> awaitable<void> {
+        raw_session s = co_await raw_shake();
+        std::array<char, 4096> memory;
+        io::error_code ec;
+        s.server.end_follows();
+        co_await s.server.write(bytes::literal("last"));
+        co_await s.server.write(bytes::literal(" words"));
+        CHECK(s.raw.try_read(asio::buffer(memory), ec) == 0);
+        CHECK(ec == asio::error::would_block);
+        co_await s.server.shutdown_send();
+        const std::size_t n = s.raw.try_read(asio::buffer(memory), ec);
+        BIO_write(SSL_get_rbio(s.peer->ssl()), memory.data(), static_cast<int>(n));
+        std::string heard;
+        int got = 0;
+        while ((got = SSL_read(s.peer->ssl(), memory.data(), 4096)) > 0)
+            heard.append(memory.data(), static_cast<std::size_t>(got));
+        CHECK(heard == "last words");
+        CHECK(SSL_get_error(s.peer->ssl(), got) == SSL_ERROR_ZERO_RETURN);
+    });
+}
+
+TEST_CASE("of last words only a few are held back, and none behind a read that waits") {
+    testing::run([]() -> awaitable<void> {
+        raw_session s = co_await raw_shake();
+        std::array<char, 1 << 16> memory;
+        io::error_code ec;
+        s.server.end_follows();
+        const std::string much(20 * 1024, 'x');
+        co_await s.server.write(asio::buffer(much));
+        CHECK(s.raw.try_read(asio::buffer(memory), ec) > much.size());
+        co_await s.server.write(bytes::literal("a question"));
+        CHECK(s.raw.try_read(asio::buffer(memory), ec) == 0);
+        const auto none = co_await attempt(with_deadline(1s, s.server.read(asio::buffer(memory))));
+        CHECK(!none);
+        CHECK(s.raw.try_read(asio::buffer(memory), ec) > 10);
+    });
+}

@@ -136,6 +136,16 @@ class stream {
     /// `ec` would_block when only the waiting form can.
     bool try_shutdown_send(error_code& ec) noexcept { return try_shutdown_send(*impl_, ec); }
 
+    /// A hint before the last write: shutdown_send, or the end of the stream, follows it in the
+    /// same turn. TLS puts its close_notify into the same write, and TCP its FIN into the same
+    /// segment. Who says so and then neither writes on nor ends the stream may keep the peer
+    /// waiting.
+    void end_follows() noexcept { impl_->end_follows(); }
+    /// A hint that what is still received will be thrown away, and reading goes on only to see the
+    /// end. TLS decrypts none of it then: no byte is read any more, and the end of the connection
+    /// is eof, with the peer's close_notify or without.
+    void discard_input() noexcept { impl_->discard_input(); }
+
     /// Starts a read into at most max_buffers buffers. The caller keeps the memory and the array
     /// until `op` completes.
     void start_read(mutable_buffers buffers, operation& op);
@@ -145,6 +155,11 @@ class stream {
     void start_shutdown_send(operation& op);
 
     // --- The end
+
+    /// Cancels the pending read and the pending write, if any, as cancelling who waits for them
+    /// would: operation_aborted, no byte of a read is lost, a cancelled write closes the write
+    /// side.
+    void cancel() noexcept;
 
     /// Ends the connection at once: the peer sees connection_reset,
     /// pending operations complete with operation_aborted, later ones with

@@ -57,6 +57,13 @@ class stream_impl {
     virtual std::size_t try_write(const_buffers buffers, error_code& ec) noexcept;
     virtual bool try_shutdown_send(error_code& ec) noexcept;
 
+    /// A hint: the end of output follows what is written next, at once. A transport may hold a
+    /// small write back for it, so that both leave together. The default does nothing.
+    virtual void end_follows() noexcept {}
+    /// A hint: nobody wants what is still received. Reading may give none of it any more, only what
+    /// it ends with. The default does nothing.
+    virtual void discard_input() noexcept {}
+
     /// False when a try to read is known to find nothing:
     /// a coroutine that reads then waits without trying.
     [[nodiscard]] virtual bool may_read_now() const noexcept { return true; }
