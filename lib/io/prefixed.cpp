@@ -35,6 +35,7 @@ class prefixed_stream final : public stream_impl {
     bool try_shutdown_send(error_code& ec) noexcept override {
         return rest_.impl().try_shutdown_send(ec);
     }
+    void start_wait_writable(operation& op) override { rest_.impl().start_wait_writable(op); }
     void end_follows() noexcept override { rest_.end_follows(); }
     void discard_input() noexcept override { rest_.discard_input(); }
 

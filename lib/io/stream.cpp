@@ -160,6 +160,21 @@ void stream_impl::begin_shutdown(operation& op) {
     start_shutdown_send(op);
 }
 
+void stream_impl::begin_wait_writable(operation& op) {
+    assert(!op.pending_);
+    op.pending_ = true;
+    op.is_read_ = false;
+    if (writing_) return post(op, asio::error::already_started, 0);
+    op.stream_ = this;
+    op.linked_ = true;
+    writing_ = &op;
+    start_wait_writable(op);
+}
+
+void stream_impl::start_wait_writable(operation& op) {
+    post(op, asio::error::operation_not_supported, 0);
+}
+
 std::size_t stream_impl::try_read(mutable_buffers, error_code& ec) noexcept {
     ec = asio::error::would_block;
     return 0;

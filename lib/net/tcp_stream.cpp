@@ -175,7 +175,7 @@ void socket_stream::on_ready(bool input_over, bool output_over) {
     operation* writer = nullptr;
     if (output_over && writer_) {
         if (begins_small_) raise_bound();
-        write_bytes = try_write(from_, write_code);
+        if (!from_.empty()) write_bytes = try_write(from_, write_code);
         if (write_code == asio::error::would_block)
             wait(output);
         else
@@ -220,7 +220,15 @@ void socket_stream::cancel_write() noexcept {
     if (!writer_) return;
     descriptor::cancel(output);
     post(*std::exchange(writer_, nullptr), asio::error::operation_aborted, 0);
-    finish_sending();
+    if (!from_.empty()) finish_sending();
+}
+
+void socket_stream::start_wait_writable(operation& op) {
+    if (fd() < 0) return post(op, asio::error::connection_aborted, 0);
+    exhausted(output);
+    writer_ = &op;
+    from_ = {};
+    wait(output);
 }
 
 void socket_stream::finish_sending() noexcept {

@@ -41,6 +41,7 @@ class socket_stream final : public io::stream_impl, private descriptor {
     void start_read(io::mutable_buffers buffers, io::operation& op) override;
     void start_write(io::const_buffers buffers, io::operation& op) override;
     void start_shutdown_send(io::operation& op) override;
+    void start_wait_writable(io::operation& op) override;
     void cancel_read() noexcept override;
     void cancel_write() noexcept override;
     std::size_t try_read(io::mutable_buffers buffers, io::error_code& ec) noexcept override;
@@ -62,7 +63,7 @@ class socket_stream final : public io::stream_impl, private descriptor {
     io::operation* reader_ = nullptr;
     io::mutable_buffers into_;
     io::operation* writer_ = nullptr;
-    io::const_buffers from_;
+    io::const_buffers from_;  // empty: it only waits
     int send_flags_ = MSG_DONTWAIT | MSG_NOSIGNAL;
     std::uint32_t first_left_ = 0;  // bytes that are sent in small pieces
     bool begins_small_ = false;     // has the first bound yet

@@ -53,8 +53,10 @@ std::string verified_host(const target& to, const connection_settings& settings)
 }
 
 client_engine::client_engine(std::shared_ptr<const client_context> context, const target& to,
-                             const connection_settings& settings, clock::wall_time_point now)
-    : engine(context->native(), now, context->options().max_handshake_bytes),
+                             const connection_settings& settings, clock::wall_time_point now,
+                             int socket)
+    : engine(context->native(), now, context->options().max_handshake_bytes,
+             context->options().kernel_tls ? socket : -1),
       context_(std::move(context)),
       host_(verified_host(to, settings)),
       host_is_address_(is_address(host_)),

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <new>
+#include <utility>
 
 namespace weft::tls::detail {
 
@@ -64,18 +66,66 @@ struct engine::callbacks {
         return command == BIO_CTRL_FLUSH ? 1 : 0;
     }
 
-    /// The kind of BIO: made once, never changed, and never freed: a stream may outlive whatever is
-    /// destroyed at the end of the program.
-    static BIO_METHOD* method() {
-        static BIO_METHOD* const made = [] {
-            BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weft queues");
-            if (!m) throw std::bad_alloc();
-            BIO_meth_set_read_ex(m, &read);
-            BIO_meth_set_write_ex(m, &write);
-            BIO_meth_set_ctrl(m, &control);
-            return m;
-        }();
+    /// The same of a BIO that may come to send in the kernel.
+    static int write_past(BIO* bio, const char* data, std::size_t size,
+                          std::size_t* done) noexcept {
+        engine& e = at(bio);
+        if (!e.sends_in_kernel()) return write(bio, data, size, done);
+        BIO_clear_retry_flags(bio);
+        switch (e.kernel_->send(data, size)) {
+            case kernel_sender::outcome::sent:
+                *done = size;
+                return 1;
+            case kernel_sender::outcome::blocked:
+                e.blocked_ = true;
+                BIO_set_retry_write(bio);
+                return 0;
+            case kernel_sender::outcome::refused:
+                break;
+        }
+        return -1;
+    }
+
+    static long control_past(BIO* bio, int command, long number, void* pointer) noexcept {
+        engine& e = at(bio);
+        if (!e.kernel_) return control(bio, command, number, pointer);
+        if (command != BIO_CTRL_FLUSH) return e.kernel_->control(command, number, pointer);
+        // OpenSSL is about to give the system the keys: nothing may be behind it on the way then.
+        BIO_clear_retry_flags(bio);
+        e.kernel_->pass(e.outbox_);
+        if (e.outbox_.empty()) return 1;
+        BIO_set_retry_write(bio);
+        return -1;
+    }
+
+    using writer = int(BIO*, const char*, std::size_t, std::size_t*);
+    using controller = long(BIO*, int, long, void*);
+
+    static BIO_METHOD* make_method(const char* name, writer* write_with, controller* control_with) {
+        BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, name);
+        if (!m) throw std::bad_alloc();
+        BIO_meth_set_read_ex(m, &read);
+        BIO_meth_set_write_ex(m, write_with);
+        BIO_meth_set_ctrl(m, control_with);
+        return m;
+    }
+    /// The kinds of BIO: made once, never changed, and never freed: a stream may outlive whatever
+    /// is destroyed at the end of the program.
+    static BIO_METHOD* queues() {
+        static BIO_METHOD* const made = make_method("weft queues", &write, &control);
         return made;
+    }
+    static BIO_METHOD* queues_past_kernel() {
+        static BIO_METHOD* const made = make_method("weft kTLS", &write_past, &control_past);
+        return made;
+    }
+
+    static BIO* make(const BIO_METHOD* method, engine& e) {
+        BIO* bio = BIO_new(method);
+        if (!bio) throw std::bad_alloc();
+        BIO_set_data(bio, &e);
+        BIO_set_init(bio, 1);
+        return bio;
     }
 
     static int verify(X509_STORE_CTX* chain, void*) noexcept {
@@ -99,6 +149,11 @@ struct engine::callbacks {
         engine& e = of(ssl);
         if (e.established_) {
             ++e.idle_messages_;
+            e.has_leftovers_ = true;
+            const auto* message = static_cast<const unsigned char*>(data);
+            if (message[0] == SSL3_MT_KEY_UPDATE && size > SSL3_HM_HEADER_LENGTH &&
+                message[SSL3_HM_HEADER_LENGTH] == SSL_KEY_UPDATE_REQUESTED)
+                e.asked_for_keys_ = e.sends_in_kernel();
         } else if (*static_cast<const unsigned char*>(data) == SSL3_MT_CLIENT_HELLO) {
             try {
                 e.hello_came({static_cast<const char*>(data), size});
@@ -144,13 +199,20 @@ SSL_CTX_keylog_cb_func engine::key_log_callback() noexcept { return &callbacks::
 // The session
 // -------------------------------------------------------------------------------------------------
 
-engine::engine(SSL_CTX& context, clock::wall_time_point now, std::size_t max_handshake_bytes)
+engine::engine(SSL_CTX& context, clock::wall_time_point now, std::size_t max_handshake_bytes,
+               int socket)
     : ssl_(SSL_new(&context)), now_(now), handshake_left_(max_handshake_bytes) {
-    BIO* bio = ssl_ ? BIO_new(callbacks::method()) : nullptr;
-    if (!bio) throw std::bad_alloc();
-    BIO_set_data(bio, this);
-    BIO_set_init(bio, 1);
-    SSL_set_bio(ssl_.get(), bio, bio);
+    if (!ssl_) throw std::bad_alloc();
+    BIO* in = callbacks::make(callbacks::queues(), *this);
+    SSL_set_bio(ssl_.get(), in, in);
+    if (socket >= 0) {
+        auto kernel = std::make_unique<kernel_sender>(socket);
+        if (kernel->offered()) {
+            SSL_set0_wbio(ssl_.get(), callbacks::make(callbacks::queues_past_kernel(), *this));
+            SSL_set_options(ssl_.get(), SSL_OP_ENABLE_KTLS);
+            kernel_ = std::move(kernel);
+        }
+    }
     SSL_set_app_data(ssl_.get(), this);
     // A handshake would give its buffers back and get them again with each message.
     SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
@@ -177,10 +239,12 @@ engine::step engine::handshake() {
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) {
         established_ = true;
+        if (!sends_in_kernel()) kernel_.reset();
         SSL_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
         release_buffers();
         return step::done;
     }
+    if (SSL_want_write(ssl_.get())) return step::want_output;
     switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_WANT_READ:
             release_buffers();
@@ -202,8 +266,13 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
                 if (total == 0) ec = error_ ? error_ : io::error_code(asio::error::eof);
                 return total;
             }
+            if (asked_for_keys_) {
+                fail_with(tls::error::key_update, {});
+                continue;
+            }
             // Nor is it asked for what is known not to be there.
             if (!may_read()) {
+                if (has_leftovers_) release_buffers();
                 if (total == 0) ec = asio::error::would_block;
                 return total;
             }
@@ -219,7 +288,6 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
             switch (SSL_get_error(ssl_.get(), result)) {
                 case SSL_ERROR_WANT_READ:
                     if (flooded()) fail_with(tls::error::flood, {});
-                    // A ticket leaves a write buffer behind that only a write would release.
                     release_buffers();
                     break;
                 case SSL_ERROR_ZERO_RETURN:
@@ -233,11 +301,14 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
     return total;
 }
 
-/// While nothing is to be read. OpenSSL before 3.0.14 (3.1.6, 3.2.2, 3.3.1) gives its buffer back
+/// While nothing is to be read: a ticket leaves a write buffer behind that only a write would
+/// release. OpenSSL before 3.0.14 (3.1.6, 3.2.2, 3.3.1) gives its buffer back
 /// also between the header of a record and the rest, and then writes into it (CVE-2024-4741).
 void engine::release_buffers() noexcept {
     const bool between_records = std::string_view(SSL_rstate_string(ssl_.get())) == "RH";
-    if (inbox_.empty() && between_records) SSL_free_buffers(ssl_.get());
+    if (!inbox_.empty() || !between_records) return;
+    SSL_free_buffers(ssl_.get());
+    has_leftovers_ = false;
 }
 
 bool engine::flooded() const noexcept {
@@ -294,7 +365,8 @@ std::size_t engine::write(io::const_buffers from, io::error_code& ec) noexcept {
 }
 
 void engine::close() noexcept {
-    if (error_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN)) return;
+    const bool again = std::exchange(blocked_, false);
+    if (error_ || (!again && (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN))) return;
     clear_errors();
     SSL_shutdown(ssl_.get());
     clear_errors();
@@ -346,6 +418,7 @@ tls::info engine::info() const {
     SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
     if (size > 0) i.alpn.assign(reinterpret_cast<const char*>(protocol), size);
     i.resumed = SSL_session_reused(ssl_.get()) == 1;
+    i.kernel_send = sends_in_kernel();
     if (X509* own = SSL_get0_peer_certificate(ssl_.get())) {
         // A server finds the peer's own certificate apart from its chain, a client in it.
         X509_up_ref(own);

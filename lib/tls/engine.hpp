@@ -2,6 +2,7 @@
 #pragma once
 
 #include "byte_queue.hpp"
+#include "kernel_sender.hpp"
 #include "openssl.hpp"
 #include <weft/io/operation.hpp>
 #include <weft/runtime/clock.hpp>
@@ -37,6 +38,10 @@ struct verdict {
 /// the outbox was sent. Both queues, and OpenSSL's own buffers (SSL_MODE_RELEASE_BUFFERS), have
 /// memory only while bytes are in them. Pinned, and used by one thread at a time.
 ///
+/// **kTLS.** With a socket, and where the system and OpenSSL agree, what is sent is encrypted by
+/// the system from the end of the handshake on (`sends_in_kernel`): then `write` is not used, the
+/// application's bytes are written to the socket, and control records go there by themselves.
+///
 /// The side (client_engine, server_engine) decides in the virtual functions, which OpenSSL calls
 /// from inside of `handshake`, `read` and `write`; an exception must not pass through it.
 class engine {
@@ -48,6 +53,7 @@ class engine {
     enum class step : unsigned char {
         done,
         want_input,     ///< the inbox is used up
+        want_output,    ///< the outbox is to be sent first
         want_identity,  ///< server_engine::hello says for whom; then go on
         failed          ///< `error` and the like say why; an alert may be in the outbox
     };
@@ -60,8 +66,15 @@ class engine {
     /// Encrypts at most one flight, and says how much of the buffers that was. 0 with `ec` when the
     /// session has failed.
     std::size_t write(io::const_buffers from, io::error_code& ec) noexcept;
-    /// Says that nothing more will be written (close_notify). Once; not after a failure.
+    /// Says that nothing more will be written (close_notify). Once; not after a failure. Called
+    /// again when a control record is blocked, it tries that again.
     void close() noexcept;
+
+    /// After the handshake: the system encrypts what is sent.
+    [[nodiscard]] bool sends_in_kernel() const noexcept { return kernel_ && kernel_->sends(); }
+    /// Of a session that sends in the kernel: a control record has not gone, because the socket
+    /// takes nothing now.
+    [[nodiscard]] bool is_blocked() const noexcept { return blocked_; }
 
     [[nodiscard]] byte_queue& inbox() noexcept { return inbox_; }
     [[nodiscard]] byte_queue& outbox() noexcept { return outbox_; }
@@ -99,8 +112,10 @@ class engine {
     static constexpr std::size_t flight = 64 * 1024;
 
   protected:
-    /// Of a connection that begins now.
-    engine(SSL_CTX& context, clock::wall_time_point now, std::size_t max_handshake_bytes);
+    /// Of a connection that begins now. `socket`: of the stream below, when the system may encrypt
+    /// what is sent on it, or -1.
+    engine(SSL_CTX& context, clock::wall_time_point now, std::size_t max_handshake_bytes,
+           int socket);
 
     static engine& of(const SSL* ssl) noexcept {
         return *static_cast<engine*>(SSL_get_app_data(ssl));
@@ -129,6 +144,7 @@ class engine {
     [[nodiscard]] bool flooded() const noexcept;
     void release_buffers() noexcept;
 
+    std::unique_ptr<kernel_sender> kernel_;  // OpenSSL's BIO refers to it
     owned_ssl ssl_;
     byte_queue inbox_;
     byte_queue outbox_;
@@ -138,6 +154,9 @@ class engine {
     std::uint64_t idle_messages_ = 0;  // messages of the peer that carried none
     bool established_ = false;
     bool read_closed_ = false;
+    bool has_leftovers_ = false;  // buffers that a message of the peer's has left behind
+    bool blocked_ = false;
+    bool asked_for_keys_ = false;  // by the peer, and the system has those that are in use
     io::error_code error_;
     std::string reason_;
     verdict verdict_;

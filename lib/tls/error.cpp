@@ -23,6 +23,8 @@ class tls_category final : public boost::system::error_category {
                 return "the peer sent too many TLS messages that carry nothing";
             case error::handshake_too_large:
                 return "the peer's TLS handshake is too large";
+            case error::key_update:
+                return "the peer asked for new TLS keys, and the system's TLS cannot change them";
         }
         return "unknown TLS error";
     }

@@ -169,6 +169,12 @@ awaitable<bool> exchange(io::stream& below, engine& e, const time_limit& limit,
             e.outbox().clear();
         }
         if (step == engine::step::done) co_return true;
+        if (step == engine::step::want_output) {
+            // All else that is to be sent waits in the outbox.
+            if (e.is_blocked())
+                throw failure(failure_kind::unavailable, "the peer takes no tickets");
+            continue;
+        }
         if (step == engine::step::want_identity) {
             co_await answer_hello(static_cast<server_engine&>(e), limit);
             continue;
@@ -223,7 +229,8 @@ awaitable<io::stream> accept_stream(io::stream stream, const server_config& conf
     std::shared_ptr<const server_context> context = config.state()->current();
     const std::chrono::milliseconds limit = context->options().handshake_timeout;
     clock& time = context_info::of(stream.get_executor()).clock();
-    auto engine = std::make_unique<server_engine>(std::move(context), time.wall_now());
+    auto engine = std::make_unique<server_engine>(std::move(context), time.wall_now(),
+                                                  stream.native_socket());
     handshake_names names{"of a client", {}};
     return run_handshake(std::move(stream), std::move(engine), limit, std::move(names), told);
 }
@@ -286,8 +293,8 @@ awaitable<io::stream> accept(io::stream stream, server_config config) {
 awaitable<io::stream> handshake(io::stream stream, client_config config, target to,
                                 connection_settings settings) {
     clock& time = context_info::of(stream.get_executor()).clock();
-    auto engine =
-        std::make_unique<detail::client_engine>(config.context(), to, settings, time.wall_now());
+    auto engine = std::make_unique<detail::client_engine>(config.context(), to, settings,
+                                                          time.wall_now(), stream.native_socket());
     detail::handshake_names names{"with " + engine->host(), engine->host()};
     const std::chrono::milliseconds limit = config.options().handshake_timeout;
     secured_for whom{engine->host(), to.port, std::move(config)};

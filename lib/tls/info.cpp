@@ -18,6 +18,7 @@ std::string to_string(const info& i) {
     for (const std::string_view part : {std::string_view(i.cipher), std::string_view(i.alpn)})
         if (!part.empty()) text.append(", ").append(part);
     if (i.resumed) text += ", resumed";
+    if (i.kernel_send) text += ", kTLS";
     return text;
 }
 

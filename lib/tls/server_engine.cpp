@@ -12,8 +12,9 @@
 namespace weft::tls::detail {
 
 server_engine::server_engine(std::shared_ptr<const server_context> context,
-                             clock::wall_time_point now)
-    : engine(context->native(), now, context->options().max_handshake_bytes),
+                             clock::wall_time_point now, int socket)
+    : engine(context->native(), now, context->options().max_handshake_bytes,
+             context->options().kernel_tls ? socket : -1),
       context_(std::move(context)) {
     SSL_set_accept_state(ssl());
 }

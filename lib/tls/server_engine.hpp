@@ -81,7 +81,8 @@ class server_state {
 /// The server's side of one session.
 class server_engine final : public engine {
   public:
-    server_engine(std::shared_ptr<const server_context> context, clock::wall_time_point now);
+    server_engine(std::shared_ptr<const server_context> context, clock::wall_time_point now,
+                  int socket);
 
     /// After step::want_identity: who is asked for.
     [[nodiscard]] const client_hello& hello() const noexcept { return hello_; }

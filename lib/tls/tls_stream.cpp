@@ -39,6 +39,7 @@ tls_stream::tls_stream(io::stream below, std::unique_ptr<engine> e)
     : stream_impl(below.get_executor()),
       below_(std::move(below)),
       engine_(std::move(e)),
+      in_kernel_(engine_->sends_in_kernel()),
       quiet_fill_(small_fill),
       fill_size_(small_fill),
       may_wait_(engine_->can_wait() ? engine_->outbox().size() : 0) {}
@@ -179,6 +180,13 @@ std::size_t tls_stream::write_now(io::const_buffers from, error_code& ec) {
         ec = engine_->error() ? engine_->error() : error_code(asio::error::would_block);
         return 0;
     }
+    if (in_kernel_) {
+        ec = engine_->error();
+        if (ec) return 0;
+        const std::size_t n = below_.try_write(from, ec);
+        if (ec && ec != asio::error::would_block) writing_failed(ec);  // it would not always say so
+        return n;
+    }
     const std::size_t n = engine_->write(from, ec);
     // Of a session that has failed: its alert.
     if (!end_follows_ || ec || engine_->outbox().size() > most_held) flush();
@@ -190,6 +198,7 @@ std::size_t tls_stream::write_now(io::const_buffers from, error_code& ec) {
 /// does.
 void tls_stream::flush() {
     if (is_sending() || write_error_) return;
+    if (in_kernel_) return flush_control();
     may_wait_ = 0;
     for (;;) {
         if (sending_.empty()) sending_.swap(engine_->outbox());
@@ -206,6 +215,17 @@ void tls_stream::flush() {
     sending_.release();
     engine_->outbox().release();
     if (closing_ && !finished_ && !gone_) finish();
+}
+
+/// Control records go by themselves, unless the socket takes nothing.
+void tls_stream::flush_control() {
+    if (engine_->is_blocked()) engine_->close();
+    if (engine_->is_blocked()) return wait_writable();
+    if (closing_ && !finished_ && !gone_) finish();
+}
+
+void tls_stream::wait_writable() {
+    if (!is_sending()) below_.impl().begin_wait_writable(flush_);
 }
 
 void tls_stream::on_flush(error_code ec, std::size_t n) {
@@ -235,6 +255,7 @@ void tls_stream::start_write(io::const_buffers from, io::operation& op) {
     writer_ = &op;
     writer_shuts_down_ = false;
     from_ = from;
+    if (in_kernel_) wait_writable();
 }
 
 /// Something below has ended: whoever waits to write may go on.
@@ -246,7 +267,10 @@ void tls_stream::serve_writer() {
         if (!finished(ec)) return;
     } else {
         n = write_now(from_, ec);
-        if (ec == asio::error::would_block) return;
+        if (ec == asio::error::would_block) {
+            if (in_kernel_) wait_writable();
+            return;
+        }
     }
     std::exchange(writer_, nullptr)->deliver(ec, n);
 }

@@ -22,6 +22,9 @@ namespace weft::tls::detail {
 /// `flush_`), and the next write waits until that was taken. So a write that waits has written
 /// nothing yet, and can be taken back.
 ///
+/// **kTLS.** Where the system encrypts, a write goes into the socket below as it is, and what waits
+/// here (`flush_`) is for the socket to take more: a write, or a control record that was blocked.
+///
 /// **The end.** shutdown_send: close_notify, then the end of file below, both behind the last
 /// flight. The stream outlives its owner while its last flight is on the way, for a limited time.
 class tls_stream final : public io::stream_impl {
@@ -68,6 +71,8 @@ class tls_stream final : public io::stream_impl {
     // Writing
     std::size_t write_now(io::const_buffers from, io::error_code& ec);
     void flush();
+    void flush_control();
+    void wait_writable();
     void on_flush(io::error_code ec, std::size_t n);
     void writing_failed(io::error_code ec);
     void begin_closing() noexcept;
@@ -85,6 +90,7 @@ class tls_stream final : public io::stream_impl {
 
     io::stream below_;
     std::unique_ptr<engine> engine_;
+    const bool in_kernel_;  // the system encrypts
 
     io::operation* reader_ = nullptr;
     io::mutable_buffers into_;

@@ -89,6 +89,12 @@ class weft_over_tls(unittest.TestCase):
         new = self.serving('--http2')
         self.assertEqual(send('-k', '-w', ' %{http_version}', new.url + '/')[1], b'Hello, World! 2')
 
+    def test_ktls_is_used_where_it_is_and_nothing_changes_where_it_is_not(self):
+        s = self.serving('--ktls')
+        for option in ('--http2', '--http1.1'):
+            code, out, err = send('-k', option, s.url + '/bytes/1000000')
+            self.assertEqual((code, len(out), err), (0, 1000000, ''))
+
     def test_clear_text_http_2_by_prior_knowledge(self):
         s = server('http-test')
         self.addCleanup(s.stop)
@@ -136,7 +142,7 @@ class weft_over_tls(unittest.TestCase):
             self.assertEqual((code, err.count('\n')), (status, 1), err)
         for options in (('--tls-cert', 'x'), ('--tls-cert', '/nowhere', '--tls-key', '/nowhere'), ('--http1', '--http2'),
                         ('--tls-self-signed', '--tls-cert', 'x', '--tls-key', 'x'),
-                        ('--tls-cert', '', '--tls-key', ''), ('--tls-self-signed', '--tls-cert'), ('--bind', '')):
+                        ('--tls-cert', '', '--tls-key', ''), ('--ktls',), ('--tls-self-signed', '--tls-cert'), ('--bind', '')):
             run = subprocess.run([WEFT, 'serve', 'http-test', '--bind', '127.0.0.1:0', *options], capture_output=True, text=True,
                                  timeout=20, check=False)
             self.assertEqual((run.returncode, run.stdout, run.stderr.count('\n')), (2, '', 1), run.stderr)

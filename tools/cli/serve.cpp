@@ -45,6 +45,7 @@ constexpr std::string_view usage =
     "  --tls-self-signed  TLS with a certificate made for this run: localhost, 127.0.0.1, ::1 and "
     "the\n"
     "                     address of --bind; its fingerprint is printed on stderr\n"
+    "  --ktls             the system encrypts what is sent, where it can (Linux with module tls)\n"
     "  --http1, --http2   http-test speaks only this one; both by default\n"
     "  --watchdog         says on stderr who holds an event loop up, and at the end how late they "
     "were\n"
@@ -61,6 +62,7 @@ struct serve_arguments {
     std::string certificate;
     std::string key;
     bool self_signed = false;
+    bool kernel_tls = false;
     bool http_1 = false;
     bool http_2 = false;
     bool help = false;
@@ -95,6 +97,7 @@ std::optional<tls::server_config> tls_of(const serve_arguments& a) {
     } else {
         return std::nullopt;
     }
+    options.kernel_tls = a.kernel_tls;
     if (a.what == "http-test") {
         if (!a.http_1) options.alpn.emplace_back(tls::alpn::h2);
         if (!a.http_2) options.alpn.emplace_back(tls::alpn::http_1_1);
@@ -172,6 +175,8 @@ serve_arguments parse_serve(std::span<char*> arguments) {
             wanted.key = value();
         } else if (a == "--tls-self-signed") {
             wanted.self_signed = true;
+        } else if (a == "--ktls") {
+            wanted.kernel_tls = true;
         } else if (a == "--http1") {
             wanted.http_1 = true;
         } else if (a == "--http2") {
@@ -189,6 +194,8 @@ serve_arguments parse_serve(std::span<char*> arguments) {
         throw usage_error{"--tls-cert and --tls-key go together"};
     if (wanted.self_signed && !wanted.key.empty())
         throw usage_error{"--tls-self-signed makes its own certificate: leave --tls-cert out"};
+    if (wanted.kernel_tls && !wanted.self_signed && wanted.key.empty())
+        throw usage_error{"--ktls goes with --tls-cert or --tls-self-signed"};
     if (wanted.http_1 && wanted.http_2)
         throw usage_error{"--http1 and --http2: choose one, or none"};
     return wanted;

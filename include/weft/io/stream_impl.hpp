@@ -76,6 +76,10 @@ class stream_impl {
     /// The connection's store. A stream around another one gives the inner's.
     [[nodiscard]] virtual const weft::extensions& extensions() const noexcept = 0;
     [[nodiscard]] virtual int native_socket() const noexcept { return -1; }
+    /// Waits until the native_socket(), which has just refused a write, may take one or has failed:
+    /// for who writes to it past the stream, in the place of a write. cancel_write ends it, and
+    /// closes nothing. Without such a socket: operation_not_supported.
+    virtual void start_wait_writable(operation& op);
 
     /// What weft knows of the executor's context.
     [[nodiscard]] context_info& context() const noexcept { return *info_; }
@@ -84,6 +88,7 @@ class stream_impl {
     void begin_read(operation& op, mutable_buffers buffers);
     void begin_write(operation& op, const_buffers buffers);
     void begin_shutdown(operation& op);
+    void begin_wait_writable(operation& op);
     template <class Operation>
     void begin_read(Operation& op) {
         begin_read(op, op.buffers());

@@ -25,7 +25,10 @@ enum class error {
     /// The peer sends messages that carry nothing: key updates, tickets, empty records.
     flood,
     /// The handshake is larger than the limit.
-    handshake_too_large
+    handshake_too_large,
+    /// The peer asks for new keys, and the system, which encrypts what is sent, cannot change them
+    /// (client_options::kernel_tls).
+    key_update
 };
 
 /// "weft.tls".

@@ -26,6 +26,8 @@ struct info {
     std::string alpn;         ///< "h2"; empty when nothing was agreed
     std::string server_name;  ///< the name that the client asked for (SNI); empty when it did not
     bool resumed = false;     ///< an earlier session went on: no certificate was sent
+    /// The system encrypts what is sent (kTLS: kernel_tls in the options).
+    bool kernel_send = false;
     /// The peer has shown a certificate, and it was verified against roots (of a resumed session:
     /// when that began).
     bool peer_verified = false;
@@ -34,7 +36,7 @@ struct info {
     std::vector<certificate> peer_chain;
 };
 
-/// "TLS 1.3, TLS_AES_128_GCM_SHA256, h2, resumed".
+/// "TLS 1.3, TLS_AES_128_GCM_SHA256, h2, resumed, kTLS".
 std::string to_string(const info& i);
 
 }  // namespace weft::tls

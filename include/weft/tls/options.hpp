@@ -60,6 +60,12 @@ struct client_options {
     std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
     /// The most bytes that the peer may send before the handshake is over.
     std::size_t max_handshake_bytes = 128 * 1024;
+    /// Lets the system encrypt what is sent (kTLS) where it can: Linux with the module `tls`, an
+    /// OpenSSL that was built for it, a TCP socket below, TLS 1.2 or 1.3 with AES-GCM or ChaCha20;
+    /// else nothing changes. tls::info::kernel_send says what it came to. What is received is
+    /// decrypted here as always. A peer that asks for new keys (KeyUpdate, RFC 8446, 4.6.3) is cut
+    /// off then (error::key_update): OpenSSL cannot change the system's.
+    bool kernel_tls = false;
     key_log dangerous_key_log = {};
 };
 
@@ -115,6 +121,8 @@ struct server_options {
     /// The most bytes that the peer may send before the handshake is over; of them at most 16 KiB
     /// in its ClientHello.
     std::size_t max_handshake_bytes = 128 * 1024;
+    /// As in client_options.
+    bool kernel_tls = false;
     key_log dangerous_key_log = {};
 };
 
