@@ -16,7 +16,7 @@ byte_pump::byte_pump(io::stream connection)
       output_changed(executor_),
       stream_(std::move(connection)),
       executor_(stream_.get_executor()),
-      context_(context_info::of(executor_)),
+      context_(stream_.impl().context()),
       limit_(*this,
              [](deadlines::entry& e) noexcept {
                  byte_pump& pump = static_cast<limit_entry&>(e).pump;

@@ -23,7 +23,7 @@ class handshakes::one final : public tls::detail::handshake_watch,
   public:
     explicit one(const io::stream& s)
         : executor_(s.get_executor()),
-          info_(context_info::of(executor_)),
+          info_(s.impl().context()),
           began_(info_.clock().now()) {}
 
     /// From any thread.

@@ -10,7 +10,7 @@ namespace {
 class prefixed_stream final : public stream_impl {
   public:
     prefixed_stream(bytes first, stream rest)
-        : stream_impl(rest.get_executor()), first_(std::move(first)), rest_(std::move(rest)) {}
+        : stream_impl(rest), first_(std::move(first)), rest_(std::move(rest)) {}
 
   private:
     // Operations are handed down as they are: the inner transport completes them.

@@ -88,6 +88,12 @@ stream_impl::stream_impl(asio::any_io_executor executor)
       io_(executor_.target<asio::io_context::executor_type>()),
       direct_(io_ != nullptr || executor_.target<serial_executor>() != nullptr) {}
 
+stream_impl::stream_impl(const stream& below)
+    : executor_(below.impl().executor_),
+      info_(below.impl().info_),
+      io_(executor_.target<asio::io_context::executor_type>()),
+      direct_(below.impl().direct_) {}
+
 stream_impl::~stream_impl() = default;
 
 void stream_impl::unlink_all() noexcept {

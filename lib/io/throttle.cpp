@@ -88,7 +88,7 @@ std::size_t size_of(std::span<const Buffer> buffers) noexcept {
 class throttled final : public stream_impl, private detail::shutdown_hooks::hook {
   public:
     throttled(stream inner, throttle_options options)
-        : stream_impl(inner.get_executor()),
+        : stream_impl(inner),
           inner_(std::move(inner)),
           clock_(context().clock()),
           reads_(options.read_rate, options.burst, std::move(options.shared_read)),

@@ -59,21 +59,6 @@ bool read_numbers(std::string_view list, std::vector<std::uint16_t>& into) {
     return in.good();
 }
 
-/// RFC 6066, 3: a list of names, of which only a host name (0) exists, and that once.
-bool read_server_name(std::string_view data, std::string& name) {
-    reader in(data);
-    reader list(in.vector(2));
-    const std::uint32_t kind = list.number(1);
-    const std::string_view host = list.vector(2);
-    if (!in.finished() || !list.finished() || kind != 0) return false;
-    if (host.empty() || host.size() > 255 || host.find('\0') != std::string_view::npos)
-        return false;
-    name.assign(host);
-    for (char& c : name)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return true;
-}
-
 /// RFC 7301, 3.1.
 bool read_alpn(std::string_view data, std::vector<std::string>& names) {
     reader in(data);
@@ -117,7 +102,7 @@ bool read_extensions(std::string_view data, client_hello& hello) {
         if (!in.good()) return false;
         seen.add(kind);
         if (kind == extension_server_name) {
-            if (!read_server_name(value, hello.server_name)) return false;
+            if (!detail::parse_server_name(value, hello.server_name)) return false;
         } else if (kind == extension_alpn) {
             if (!read_alpn(value, hello.alpn)) return false;
         } else if (kind == extension_supported_versions) {
@@ -177,6 +162,21 @@ unwrapped unwrap(std::string_view bytes) {
 }  // namespace
 
 namespace detail {
+
+bool parse_server_name(std::string_view extension, std::string& name) {
+    // A list of names, of which only a host name (0) exists, and that once.
+    reader in(extension);
+    reader list(in.vector(2));
+    const std::uint32_t kind = list.number(1);
+    const std::string_view host = list.vector(2);
+    if (!in.finished() || !list.finished() || kind != 0) return false;
+    if (host.empty() || host.size() > 255 || host.find('\0') != std::string_view::npos)
+        return false;
+    name.assign(host);
+    for (char& c : name)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return true;
+}
 
 bool parse_hello_message(std::string_view message, client_hello& hello) {
     hello = {};

@@ -370,6 +370,8 @@ void engine::close() noexcept {
     clear_errors();
     SSL_shutdown(ssl_.get());
     clear_errors();
+    SSL_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
+    release_buffers();
 }
 
 io::error_code engine::fail() noexcept {

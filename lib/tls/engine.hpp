@@ -66,6 +66,8 @@ class engine {
     /// Encrypts at most one flight, and says how much of the buffers that was. 0 with `ec` when the
     /// session has failed.
     std::size_t write(io::const_buffers from, io::error_code& ec) noexcept;
+    /// `close` follows the next write: it can have that one's buffer.
+    void close_follows() noexcept { SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS); }
     /// Says that nothing more will be written (close_notify). Once; not after a failure. Called
     /// again when a control record is blocked, it tries that again.
     void close() noexcept;

@@ -30,8 +30,9 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// What one read of a handshake asks for: a flight of the peer, most often.
+/// What one read of a handshake asks for: a flight of the peer, most often. A client's is small.
 constexpr std::size_t handshake_read = 4 * 1024;
+constexpr std::size_t small_handshake_read = 1000;
 /// How long a peer that was refused is listened to, and how much of it: a connection that is closed
 /// with input unread is reset, and the reset may overtake the alert that says why.
 constexpr std::chrono::seconds refusal_limit{1};
@@ -159,6 +160,7 @@ std::size_t try_send(io::stream& below, byte_queue& flight) noexcept {
 /// and says why; its alert was not sent yet.
 awaitable<bool> exchange(io::stream& below, engine& e, const time_limit& limit,
                          const handshake_names& names, handshake_watch* told) {
+    std::size_t wanted = e.is_server() ? small_handshake_read : handshake_read;
     for (;;) {
         if (limit.over()) throw failure(failure_kind::timeout, "its time limit ran out");
         const engine::step step = e.handshake();
@@ -179,12 +181,14 @@ awaitable<bool> exchange(io::stream& below, engine& e, const time_limit& limit,
             co_await answer_hello(static_cast<server_engine&>(e), limit);
             continue;
         }
-        const std::size_t n = co_await below.read(e.inbox().prepare(handshake_read));
+        const asio::mutable_buffer room = e.inbox().prepare(wanted);
+        const std::size_t n = co_await below.read(room);
         if (n == 0)
             throw failure(failure_kind::unavailable, tls::error::truncated,
                           "the peer ended the connection during the TLS handshake " + names.who)
                 .in(failure_domain::transport);
         e.received(n);
+        if (n == room.size()) wanted = handshake_read;
         if (told) told->heard.store(true, std::memory_order_relaxed);
     }
 }
@@ -199,6 +203,17 @@ awaitable<void> send_refusal(io::stream& below, byte_queue& alert) {
         if (n == 0) break;
         heard += n;
     }
+}
+
+/// Why the engine failed; the peer has been told.
+awaitable<failure> refused(io::stream& below, engine& e, const handshake_names& names) {
+    failure reason = dressed(why(e, names), names);
+    if (!e.outbox().empty()) {
+        // Whether the peer heard it is its affair.
+        result<void> heard;
+        co_await shielded(refusal_limit, send_refusal(below, e.outbox()), heard);
+    }
+    co_return reason;
 }
 
 /// Lets `told` reach the connection for as long as there is one.
@@ -228,7 +243,7 @@ awaitable<io::stream> accept_stream(io::stream stream, const server_config& conf
                                     handshake_watch* told) {
     std::shared_ptr<const server_context> context = config.state()->current();
     const std::chrono::milliseconds limit = context->options().handshake_timeout;
-    clock& time = context_info::of(stream.get_executor()).clock();
+    const clock& time = stream.impl().context().clock();
     auto engine = std::make_unique<server_engine>(std::move(context), time.wall_now(),
                                                   stream.native_socket());
     handshake_names names{"of a client", {}};
@@ -266,18 +281,10 @@ awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
     const asio::cancellation_state own = co_await asio::this_coro::cancellation_state;
     if (failed && own.cancelled() != asio::cancellation_type::none) std::rethrow_exception(failed);
     if (late) throw timed_out(std::move(failed), names);
-    if (failed) {
-        failure f = failure::from(failed);
-        if (f.kind() == failure_kind::cancelled) std::rethrow_exception(failed);
-        throw dressed(std::move(f), names);
-    }
-    failure reason = dressed(why(*e, names), names);
-    if (!e->outbox().empty()) {
-        // Whether the peer heard it is its affair.
-        result<void> heard;
-        co_await shielded(refusal_limit, send_refusal(below, e->outbox()), heard);
-    }
-    throw reason;
+    if (!failed) throw co_await refused(below, *e, names);
+    failure f = failure::from(failed);
+    if (f.kind() == failure_kind::cancelled) std::rethrow_exception(failed);
+    throw dressed(std::move(f), names);
 }
 
 awaitable<io::stream> accept(io::stream stream, server_config config, handshake_watch& told) {
@@ -292,7 +299,7 @@ awaitable<io::stream> accept(io::stream stream, server_config config) {
 
 awaitable<io::stream> handshake(io::stream stream, client_config config, target to,
                                 connection_settings settings) {
-    clock& time = context_info::of(stream.get_executor()).clock();
+    const clock& time = stream.impl().context().clock();
     auto engine = std::make_unique<detail::client_engine>(config.context(), to, settings,
                                                           time.wall_now(), stream.native_socket());
     detail::handshake_names names{"with " + engine->host(), engine->host()};

@@ -33,17 +33,29 @@ void server_engine::hello_came(std::string_view message) {
             .with("bytes", static_cast<long long>(message.size()))
             .in(failure_domain::protocol)
             .delivered(delivery::not_sent);
-    // After a HelloRetryRequest it comes again, and may not have changed (RFC 8446, 4.1.2).
-    if (!chosen_) parse_hello_message(message, hello_);
+    // After a HelloRetryRequest it comes again, and may not have changed (RFC 8446, 4.1.2). Only a
+    // service wants to see all of it.
+    if (!chosen_ && context_->options().certificates) parse_hello_message(message, hello_);
+}
+
+void server_engine::note_server_name() {
+    const unsigned char* name = nullptr;
+    std::size_t size = 0;
+    if (SSL_client_hello_get0_ext(ssl(), TLSEXT_TYPE_server_name, &name, &size) == 1)
+        parse_server_name({reinterpret_cast<const char*>(name), size}, hello_.server_name);
 }
 
 int server_engine::on_hello(int& alert) {
     if (chosen_) return SSL_CLIENT_HELLO_SUCCESS;
     if (!answer_ && context_->options().certificates) return SSL_CLIENT_HELLO_RETRY;
     chosen_ = true;
-    client_hello kept;  // the rest may be large, and a connection lives for long
-    kept.server_name = std::move(hello_.server_name);
-    hello_ = std::move(kept);
+    if (context_->options().certificates) {
+        client_hello kept;  // the rest may be large, and a connection lives for long
+        kept.server_name = std::move(hello_.server_name);
+        hello_ = std::move(kept);
+    } else {
+        note_server_name();
+    }
     if (answer_ && *answer_) {
         show(*ssl(), {&*answer_, 1});
         return SSL_CLIENT_HELLO_SUCCESS;

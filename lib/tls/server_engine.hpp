@@ -102,6 +102,7 @@ class server_engine final : public engine {
     verdict judge(X509_STORE_CTX& chain) override;
     void hello_came(std::string_view message) override;
     int on_hello(int& alert) override;
+    void note_server_name();
     void log_key(std::string_view line) override { context_->options().dangerous_key_log(line); }
 
     static int choose_alpn(SSL* ssl, const unsigned char** chosen, unsigned char* size,
@@ -114,7 +115,7 @@ class server_engine final : public engine {
     [[nodiscard]] bool may_go_on(SSL_SESSION& session) const;
 
     std::shared_ptr<const server_context> context_;
-    client_hello hello_;  // once the certificate is chosen, of all of it the name
+    client_hello hello_;  // all of it for a certificate service, until it is chosen; else the name
     std::optional<identity> answer_;
     bool chosen_ = false;
 };

@@ -36,7 +36,7 @@ tls_stream::limit::limit(tls_stream& s)
       stream(s) {}
 
 tls_stream::tls_stream(io::stream below, std::unique_ptr<engine> e)
-    : stream_impl(below.get_executor()),
+    : stream_impl(below),
       below_(std::move(below)),
       engine_(std::move(e)),
       in_kernel_(engine_->sends_in_kernel()),

@@ -47,7 +47,10 @@ class tls_stream final : public io::stream_impl {
     std::size_t try_read(io::mutable_buffers into, io::error_code& ec) noexcept override;
     std::size_t try_write(io::const_buffers from, io::error_code& ec) noexcept override;
     bool try_shutdown_send(io::error_code& ec) noexcept override;
-    void end_follows() noexcept override { end_follows_ = true; }
+    void end_follows() noexcept override {
+        end_follows_ = true;
+        engine_->close_follows();
+    }
     void discard_input() noexcept override { discards_ = true; }
     bool may_read_now() const noexcept override;
     void abort() noexcept override;

@@ -104,6 +104,8 @@ class stream_impl {
 
   protected:
     explicit stream_impl(boost::asio::any_io_executor executor);
+    /// Of a stream around `below`, on its executor.
+    explicit stream_impl(const stream& below);
     virtual ~stream_impl();
 
     /// Completes `op` from the executor's queue. May be called from any thread.
