@@ -187,7 +187,6 @@ awaitable<void> h1_server_connection::linger() {
     if (input_end() && in.empty()) co_return;
     io::error_code ec;
     if (!stream().try_shutdown_send(ec) && ec != asio::error::would_block) co_return;
-    stream().discard_input();
     arm_limit(options_.linger_timeout);
     while (!input_end() && !limit_reached() && !stopping_) {
         in.consume(in.size());

@@ -131,7 +131,6 @@ awaitable<void> h2_server_connection::linger() {
     if (input_end()) co_return;
     io::error_code ec;
     if (!stream().try_shutdown_send(ec) && ec != asio::error::would_block) co_return;
-    stream().discard_input();
     arm_limit(server_options_.linger_timeout);
     while (!input_end() && !limit_reached() && !stopping_) {
         in.consume(in.size());

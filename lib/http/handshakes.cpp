@@ -22,9 +22,7 @@ class handshakes::one final : public tls::detail::handshake_watch,
                               public std::enable_shared_from_this<one> {
   public:
     explicit one(const io::stream& s)
-        : executor_(s.get_executor()),
-          info_(s.impl().context()),
-          began_(info_.clock().now()) {}
+        : executor_(s.get_executor()), info_(s.impl().context()), began_(info_.clock().now()) {}
 
     /// From any thread.
     void drain() {

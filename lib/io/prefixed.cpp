@@ -35,9 +35,9 @@ class prefixed_stream final : public stream_impl {
     bool try_shutdown_send(error_code& ec) noexcept override {
         return rest_.impl().try_shutdown_send(ec);
     }
+    int kernel_tls_socket() const noexcept override { return rest_.impl().kernel_tls_socket(); }
     void start_wait_writable(operation& op) override { rest_.impl().start_wait_writable(op); }
     void end_follows() noexcept override { rest_.end_follows(); }
-    void discard_input() noexcept override { rest_.discard_input(); }
 
     bool may_read_now() const noexcept override {
         return !first_.empty() || rest_.impl().may_read_now();

@@ -52,6 +52,7 @@ class socket_stream final : public io::stream_impl, private descriptor {
     void abort() noexcept override;
     void dispose() noexcept override;
     int native_socket() const noexcept override { return fd(); }
+    int kernel_tls_socket() const noexcept override { return fd(); }
 
     void on_ready(bool input, bool output) override;
     void on_shutdown() noexcept override;

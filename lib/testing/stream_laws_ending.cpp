@@ -140,15 +140,6 @@ void announced_close(stream_trial& t) {
     t.expect_end(t.b, asio::error::eof);
 }
 
-void discarded_input(stream_trial& t) {
-    shutdown(t, t.b);
-    t.b.discard_input();
-    t.send(t.a, "nobody wants this");
-    shutdown(t, t.a);
-    t.expect(read_until_failure(t, t.b) == asio::error::eof, "the end is seen all the same");
-    t.expect_end(t.a, asio::error::eof);
-}
-
 void unread_resets(stream_trial& t) {
     if (!t.options.resets) return;
     t.send(t.a, "nobody reads this");
@@ -277,7 +268,6 @@ constexpr stream_law laws[] = {
     {"shutdown_send ends the peer's waiting read", shutdown_ends_waiting_read},
     {"what is written after end_follows arrives, and the end behind it", announced_shutdown},
     {"and so it does when the stream is closed", announced_close},
-    {"after discard_input reading comes to the end of file", discarded_input},
     {"closing with unread input gives the peer connection_reset", unread_resets},
     {"abort gives the peer connection_reset", abort_resets},
     {"abort ends the peer's waiting read with connection_reset", abort_resets_waiting_read},

@@ -54,9 +54,9 @@ std::string verified_host(const target& to, const connection_settings& settings)
 
 client_engine::client_engine(std::shared_ptr<const client_context> context, const target& to,
                              const connection_settings& settings, clock::wall_time_point now,
-                             int socket)
+                             const io::stream_impl& below)
     : engine(context->native(), now, context->options().max_handshake_bytes,
-             context->options().kernel_tls ? socket : -1),
+             context->options().kernel_tls ? &below : nullptr),
       context_(std::move(context)),
       host_(verified_host(to, settings)),
       host_is_address_(is_address(host_)),

@@ -36,7 +36,8 @@ class client_engine final : public engine {
   public:
     /// `settings` as for tls::handshake.
     client_engine(std::shared_ptr<const client_context> context, const target& to,
-                  const connection_settings& settings, clock::wall_time_point now, int socket);
+                  const connection_settings& settings, clock::wall_time_point now,
+                  const io::stream_impl& below);
 
     [[nodiscard]] tls::info info() const override;
     [[nodiscard]] bool is_server() const noexcept override { return false; }

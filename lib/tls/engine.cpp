@@ -199,28 +199,38 @@ SSL_CTX_keylog_cb_func engine::key_log_callback() noexcept { return &callbacks::
 // The session
 // -------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// A handshake would give its buffers back and get them again with each message. From OpenSSL 3.2
+/// on, who says so there cannot take it back.
+void keep_buffers(SSL& ssl) noexcept {
+    static const bool may_change = OpenSSL_version_num() < 0x30200000L;
+    if (may_change) SSL_clear_mode(&ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
+}  // namespace
+
 engine::engine(SSL_CTX& context, clock::wall_time_point now, std::size_t max_handshake_bytes,
-               int socket)
-    : ssl_(SSL_new(&context)), now_(now), handshake_left_(max_handshake_bytes) {
+               const io::stream_impl* below)
+    : kernel_(below ? kernel_sender::of(*below) : nullptr),
+      ssl_(SSL_new(&context)),
+      now_(now),
+      handshake_left_(max_handshake_bytes) {
     if (!ssl_) throw std::bad_alloc();
     BIO* in = callbacks::make(callbacks::queues(), *this);
     SSL_set_bio(ssl_.get(), in, in);
-    if (socket >= 0) {
-        auto kernel = std::make_unique<kernel_sender>(socket);
-        if (kernel->offered()) {
-            SSL_set0_wbio(ssl_.get(), callbacks::make(callbacks::queues_past_kernel(), *this));
-            SSL_set_options(ssl_.get(), SSL_OP_ENABLE_KTLS);
-            kernel_ = std::move(kernel);
-        }
+    if (kernel_) {
+        SSL_set0_wbio(ssl_.get(), callbacks::make(callbacks::queues_past_kernel(), *this));
+        SSL_set_options(ssl_.get(), SSL_OP_ENABLE_KTLS);
     }
     SSL_set_app_data(ssl_.get(), this);
-    // A handshake would give its buffers back and get them again with each message.
-    SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
+    keep_buffers(*ssl_);
     // Certificates are judged by the time of the context, which a test may have made up.
     X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl_.get()), seconds_of(now));
 }
 
-engine::~engine() = default;
+// OpenSSL says farewell to its BIOs, when the stream below may have gone.
+engine::~engine() { kernel_.reset(); }
 
 void engine::received(std::size_t n) noexcept {
     inbox_.commit(n);
@@ -241,15 +251,20 @@ engine::step engine::handshake() {
         established_ = true;
         if (!sends_in_kernel()) kernel_.reset();
         SSL_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
+        has_leftovers_ = true;
         release_buffers();
         return step::done;
     }
-    if (SSL_want_write(ssl_.get())) return step::want_output;
+    // (That it wanted to write OpenSSL also says of a write that failed for good.)
+    const bool waits = kernel_ && (blocked_ || !outbox_.empty());
+    if (waits && SSL_want_write(ssl_.get()) && !thrown_ && ERR_peek_error() == 0)
+        return step::want_output;
     switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_WANT_READ:
             release_buffers();
             return step::want_input;
         case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+            release_buffers();
             return step::want_identity;
         default:
             fail();
@@ -272,6 +287,10 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
             }
             // Nor is it asked for what is known not to be there.
             if (!may_read()) {
+                if (flooded()) {
+                    fail_with(tls::error::flood, {});
+                    continue;
+                }
                 if (has_leftovers_) release_buffers();
                 if (total == 0) ec = asio::error::would_block;
                 return total;
@@ -287,7 +306,6 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
             }
             switch (SSL_get_error(ssl_.get(), result)) {
                 case SSL_ERROR_WANT_READ:
-                    if (flooded()) fail_with(tls::error::flood, {});
                     release_buffers();
                     break;
                 case SSL_ERROR_ZERO_RETURN:
@@ -363,6 +381,8 @@ std::size_t engine::write(io::const_buffers from, io::error_code& ec) noexcept {
     }
     return total;
 }
+
+void engine::close_follows() noexcept { keep_buffers(*ssl_); }
 
 void engine::close() noexcept {
     const bool again = std::exchange(blocked_, false);

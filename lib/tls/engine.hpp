@@ -67,7 +67,7 @@ class engine {
     /// session has failed.
     std::size_t write(io::const_buffers from, io::error_code& ec) noexcept;
     /// `close` follows the next write: it can have that one's buffer.
-    void close_follows() noexcept { SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS); }
+    void close_follows() noexcept;
     /// Says that nothing more will be written (close_notify). Once; not after a failure. Called
     /// again when a control record is blocked, it tries that again.
     void close() noexcept;
@@ -77,6 +77,8 @@ class engine {
     /// Of a session that sends in the kernel: a control record has not gone, because the socket
     /// takes nothing now.
     [[nodiscard]] bool is_blocked() const noexcept { return blocked_; }
+    /// Of such a session: the system holds nothing back for want of room.
+    [[nodiscard]] bool has_room() const noexcept { return kernel_->has_room(); }
 
     [[nodiscard]] byte_queue& inbox() noexcept { return inbox_; }
     [[nodiscard]] byte_queue& outbox() noexcept { return outbox_; }
@@ -114,10 +116,10 @@ class engine {
     static constexpr std::size_t flight = 64 * 1024;
 
   protected:
-    /// Of a connection that begins now. `socket`: of the stream below, when the system may encrypt
-    /// what is sent on it, or -1.
+    /// Of a connection that begins now. `below`: when the system may encrypt what is sent on it;
+    /// outlives all that is done with the engine.
     engine(SSL_CTX& context, clock::wall_time_point now, std::size_t max_handshake_bytes,
-           int socket);
+           const io::stream_impl* below);
 
     static engine& of(const SSL* ssl) noexcept {
         return *static_cast<engine*>(SSL_get_app_data(ssl));

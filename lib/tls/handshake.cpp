@@ -109,6 +109,8 @@ class time_limit : deadlines::entry {
     void strike() noexcept {
         over_ = true;
         below_.cancel();
+        // What had just completed is not cancelled, and may be waited for once more.
+        arm_after(std::chrono::seconds(1));
     }
 
     io::stream& below_;
@@ -153,6 +155,7 @@ std::size_t try_send(io::stream& below, byte_queue& flight) noexcept {
     io::error_code ec;  // it comes again where it is waited for
     const std::size_t sent = below.try_write(flight.buffer(), ec);
     flight.consume(sent);
+    flight.release();
     return flight.size();
 }
 
@@ -172,9 +175,12 @@ awaitable<bool> exchange(io::stream& below, engine& e, const time_limit& limit,
         }
         if (step == engine::step::done) co_return true;
         if (step == engine::step::want_output) {
-            // All else that is to be sent waits in the outbox.
+            // It wanted the outbox to be sent first, and it was; or the socket is so small that it
+            // takes no control record.
             if (e.is_blocked())
-                throw failure(failure_kind::unavailable, "the peer takes no tickets");
+                throw failure(failure_kind::unavailable,
+                              "the peer takes nothing during the TLS handshake " + names.who)
+                    .in(failure_domain::transport);
             continue;
         }
         if (step == engine::step::want_identity) {
@@ -208,7 +214,7 @@ awaitable<void> send_refusal(io::stream& below, byte_queue& alert) {
 /// Why the engine failed; the peer has been told.
 awaitable<failure> refused(io::stream& below, engine& e, const handshake_names& names) {
     failure reason = dressed(why(e, names), names);
-    if (!e.outbox().empty()) {
+    if (!e.outbox().empty() || e.sends_in_kernel()) {
         // Whether the peer heard it is its affair.
         result<void> heard;
         co_await shielded(refusal_limit, send_refusal(below, e.outbox()), heard);
@@ -244,8 +250,8 @@ awaitable<io::stream> accept_stream(io::stream stream, const server_config& conf
     std::shared_ptr<const server_context> context = config.state()->current();
     const std::chrono::milliseconds limit = context->options().handshake_timeout;
     const clock& time = stream.impl().context().clock();
-    auto engine = std::make_unique<server_engine>(std::move(context), time.wall_now(),
-                                                  stream.native_socket());
+    auto engine =
+        std::make_unique<server_engine>(std::move(context), time.wall_now(), stream.impl());
     handshake_names names{"of a client", {}};
     return run_handshake(std::move(stream), std::move(engine), limit, std::move(names), told);
 }
@@ -265,7 +271,7 @@ awaitable<io::stream> run_handshake(io::stream below, std::unique_ptr<engine> e,
     bool late = false;
     const watched reach(told, below);
     {
-        const time_limit time(below, limit);
+        time_limit time(below, limit);
         try {
             done = co_await exchange(below, *e, time, names, told);
         } catch (...) {
@@ -301,7 +307,7 @@ awaitable<io::stream> handshake(io::stream stream, client_config config, target 
                                 connection_settings settings) {
     const clock& time = stream.impl().context().clock();
     auto engine = std::make_unique<detail::client_engine>(config.context(), to, settings,
-                                                          time.wall_now(), stream.native_socket());
+                                                          time.wall_now(), stream.impl());
     detail::handshake_names names{"with " + engine->host(), engine->host()};
     const std::chrono::milliseconds limit = config.options().handshake_timeout;
     secured_for whom{engine->host(), to.port, std::move(config)};

@@ -9,6 +9,7 @@
 #include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #ifndef SOL_TLS
@@ -23,22 +24,34 @@ namespace {
 /// next record is.
 constexpr int next_record_is = 74;
 
-/// Nothing changes on the socket until it gets keys. EEXIST: OpenSSL has done it, or an earlier
-/// session.
+/// Nothing changes on the socket until it gets keys. EEXIST: an earlier session has done it.
 bool enable(int socket) noexcept {
     return ::setsockopt(socket, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0 || errno == EEXIST;
 }
 
-bool would_block() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOMEM; }
+bool would_block() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK; }
 
 }  // namespace
 
-kernel_sender::kernel_sender(int socket)
-    : socket_(socket), bio_(BIO_new_socket(socket, BIO_NOCLOSE)), offered_(enable(socket)) {
+std::unique_ptr<kernel_sender> kernel_sender::of(const io::stream_impl& below) {
+    const int socket = below.kernel_tls_socket();
+    if (socket < 0 || !enable(socket)) return nullptr;
+    return std::unique_ptr<kernel_sender>(new kernel_sender(below, socket));
+}
+
+kernel_sender::kernel_sender(const io::stream_impl& below, int socket)
+    : below_(below), socket_(socket), bio_(BIO_new_socket(socket, BIO_NOCLOSE)) {
     if (!bio_) throw std::bad_alloc();
 }
 
+bool kernel_sender::has_room() const noexcept {
+    if (!is_there()) return true;
+    pollfd output{socket_, POLLOUT, 0};
+    return ::poll(&output, 1, 0) != 0;
+}
+
 long kernel_sender::control(int command, long number, void* pointer) noexcept {
+    if (!is_there()) return 0;
     if (command == next_record_is) {
         kind_ = static_cast<unsigned char>(number);
         return 0;  // as the socket's own says
@@ -47,7 +60,7 @@ long kernel_sender::control(int command, long number, void* pointer) noexcept {
 }
 
 void kernel_sender::pass(byte_queue& encrypted) const noexcept {
-    while (!encrypted.empty()) {
+    while (!encrypted.empty() && is_there()) {
         const ssize_t n =
             ::send(socket_, encrypted.data(), encrypted.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
@@ -70,14 +83,15 @@ kernel_sender::outcome kernel_sender::send(const char* record, std::size_t size)
     header->cmsg_type = TLS_SET_RECORD_TYPE;
     header->cmsg_len = CMSG_LEN(sizeof *kind_);
     std::memcpy(CMSG_DATA(header), &*kind_, sizeof *kind_);
-    for (;;) {
+    while (is_there()) {
         if (::sendmsg(socket_, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
             if (errno == EINTR) continue;
             if (would_block()) return outcome::blocked;
         }
-        kind_.reset();
-        return outcome::sent;
+        break;
     }
+    kind_.reset();
+    return outcome::sent;
 }
 
 }  // namespace weft::tls::detail

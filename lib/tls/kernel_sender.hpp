@@ -3,8 +3,10 @@
 
 #include "byte_queue.hpp"
 #include "openssl.hpp"
+#include <weft/io/stream_impl.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 
 namespace weft::tls::detail {
@@ -19,13 +21,13 @@ namespace weft::tls::detail {
 /// does without MSG_NOSIGNAL, and Linux remembers that until the socket is closed.
 class kernel_sender {
   public:
-    /// The socket stays its owner's. Throws std::bad_alloc.
-    explicit kernel_sender(int socket);
+    /// Null where the system has no TLS for what is below. Throws std::bad_alloc.
+    static std::unique_ptr<kernel_sender> of(const io::stream_impl& below);
 
-    /// The system has TLS for this socket.
-    [[nodiscard]] bool offered() const noexcept { return offered_; }
-    /// It has the keys.
+    /// The system has the keys.
     [[nodiscard]] bool sends() const noexcept { return BIO_get_ktls_send(bio_.get()) == 1; }
+    /// The socket has room: what the system holds back is on its way when it is closed.
+    [[nodiscard]] bool has_room() const noexcept;
 
     /// What OpenSSL asks of its BIO, or tells it.
     long control(int command, long number, void* pointer) noexcept;
@@ -39,9 +41,13 @@ class kernel_sender {
     outcome send(const char* record, std::size_t size) noexcept;
 
   private:
-    int socket_;
+    kernel_sender(const io::stream_impl& below, int socket);
+    /// The stream below has not given its socket up: the number may be another's by now.
+    [[nodiscard]] bool is_there() const noexcept { return below_.kernel_tls_socket() == socket_; }
+
+    const io::stream_impl& below_;
+    const int socket_;
     owned_bio bio_;
-    bool offered_;
     std::optional<unsigned char> kind_;  // of the next record
 };
 

@@ -12,9 +12,9 @@
 namespace weft::tls::detail {
 
 server_engine::server_engine(std::shared_ptr<const server_context> context,
-                             clock::wall_time_point now, int socket)
+                             clock::wall_time_point now, const io::stream_impl& below)
     : engine(context->native(), now, context->options().max_handshake_bytes,
-             context->options().kernel_tls ? socket : -1),
+             context->options().kernel_tls ? &below : nullptr),
       context_(std::move(context)) {
     SSL_set_accept_state(ssl());
 }

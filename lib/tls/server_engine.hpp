@@ -82,7 +82,7 @@ class server_state {
 class server_engine final : public engine {
   public:
     server_engine(std::shared_ptr<const server_context> context, clock::wall_time_point now,
-                  int socket);
+                  const io::stream_impl& below);
 
     /// After step::want_identity: who is asked for.
     [[nodiscard]] const client_hello& hello() const noexcept { return hello_; }

@@ -53,11 +53,6 @@ std::size_t tls_stream::read_received(io::mutable_buffers into, error_code& ec) 
         ec = asio::error::connection_aborted;
         return 0;
     }
-    if (discards_) {
-        engine_->inbox().consume(engine_->inbox().size());
-        ec = input_end_ ? input_end_ : error_code(asio::error::would_block);
-        return 0;
-    }
     const std::size_t n = engine_->read(into, ec);
     if (ec == asio::error::would_block && input_end_)
         ec = input_end_ == asio::error::eof ? error_code(tls::error::truncated) : input_end_;
@@ -67,8 +62,7 @@ std::size_t tls_stream::read_received(io::mutable_buffers into, error_code& ec) 
 /// The same, and what the connection below has without waiting.
 std::size_t tls_stream::read_now(io::mutable_buffers into, error_code& ec) {
     std::size_t n = read_received(into, ec);
-    // Of a peer that goes on sending what nobody wants only so much a turn.
-    while (ec == asio::error::would_block && !discards_ && try_fill()) n = read_received(into, ec);
+    while (ec == asio::error::would_block && try_fill()) n = read_received(into, ec);
     // An alert of ours, or the answer to a key update, does not wait for a write.
     if (ec != asio::error::would_block && engine_->outbox().size() > may_wait_ && !aborted_)
         flush();
@@ -197,7 +191,7 @@ std::size_t tls_stream::write_now(io::const_buffers from, error_code& ec) {
 /// Sends what is in the outbox, as far as the connection below takes it; the rest follows when it
 /// does.
 void tls_stream::flush() {
-    if (is_sending() || write_error_) return;
+    if (is_sending() || write_error_ || aborted_ || !below_) return;
     if (in_kernel_) return flush_control();
     may_wait_ = 0;
     for (;;) {
@@ -217,11 +211,13 @@ void tls_stream::flush() {
     if (closing_ && !finished_ && !gone_) finish();
 }
 
-/// Control records go by themselves, unless the socket takes nothing.
+/// Control records go by themselves, unless the socket takes nothing. Who closes waits until it
+/// has room again: else what the system has encrypted, and TCP not taken, would be lost.
 void tls_stream::flush_control() {
+    if (!closing_) return;
     if (engine_->is_blocked()) engine_->close();
-    if (engine_->is_blocked()) return wait_writable();
-    if (closing_ && !finished_ && !gone_) finish();
+    if (engine_->is_blocked() || (gone_ && !engine_->has_room())) return wait_writable();
+    if (!finished_ && !gone_) finish();
 }
 
 void tls_stream::wait_writable() {
@@ -308,7 +304,8 @@ bool tls_stream::try_shutdown_send(error_code& ec) noexcept {
 void tls_stream::finish() {
     if (finish_.pending()) return;
     error_code ec;
-    if (below_.try_shutdown_send(ec) || ec != asio::error::would_block) {
+    // A FIN would overtake what the system still holds back: close_notify is the end.
+    if (in_kernel_ || below_.try_shutdown_send(ec) || ec != asio::error::would_block) {
         finished_ = true;
         finish_error_ = ec;
         return;

@@ -51,7 +51,6 @@ class tls_stream final : public io::stream_impl {
         end_follows_ = true;
         engine_->close_follows();
     }
-    void discard_input() noexcept override { discards_ = true; }
     bool may_read_now() const noexcept override;
     void abort() noexcept override;
     void dispose() noexcept override;
@@ -102,8 +101,7 @@ class tls_stream final : public io::stream_impl {
     std::size_t fill_size_;
     io::error_code input_end_;  // nothing more comes from below
     bool fill_cancelled_ = false;
-    bool discards_ = false;  // input is thrown away as it comes
-    std::size_t may_wait_;   // bytes of the outbox that nobody waits for: a server's first tickets
+    std::size_t may_wait_;  // bytes of the outbox that nobody waits for: a server's first tickets
 
     io::operation* writer_ = nullptr;  // a write or a shutdown
     io::const_buffers from_;

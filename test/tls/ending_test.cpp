@@ -12,6 +12,8 @@
 #include <weft/testing/seeds.hpp>
 #include <weft/tls/error.hpp>
 
+#include <optional>
+
 using namespace tls_test;
 using namespace std::literals;
 
@@ -255,6 +257,30 @@ TEST_CASE("a peer that floods with key updates is cut off") {
         const auto f = co_await read_failure(s.server);
         REQUIRE(f);
         CHECK(f->code() == tls::error::flood);
+    });
+}
+
+TEST_CASE("a peer that floods with key updates and a byte now and then is cut off") {
+    testing::run([]() -> awaitable<void> {
+        raw_session s = co_await raw_shake();
+        std::optional<failure> cut;
+        std::array<char, 16> memory;
+        int batches = 0;
+        while (!cut && batches < 100) {
+            ++batches;
+            for (int i = 0; i < 10; ++i) {
+                SSL_key_update(s.peer->ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);
+                SSL_do_handshake(s.peer->ssl());
+            }
+            SSL_write(s.peer->ssl(), "x", 1);
+            const std::string out = s.peer->output();
+            co_await s.raw.write(asio::buffer(out));
+            const auto read = co_await attempt(s.server.read(asio::buffer(memory)));
+            if (!read) cut = read.error();
+        }
+        REQUIRE(cut);
+        CHECK(cut->code() == tls::error::flood);
+        CHECK(batches < 10);
     });
 }
 

@@ -182,6 +182,63 @@ TEST_CASE(
     });
 }
 
+TEST_CASE("closed by kTLS nothing is lost on a peer that takes little at a time") {
+    testing::run_real([]() -> awaitable<void> {
+        auto below = co_await over_tcp(co_await asio::this_coro::executor);
+        const int little = 2048;
+        REQUIRE(::setsockopt(below.first.native_socket(), SOL_SOCKET, SO_RCVBUF, &little,
+                             sizeof little) == 0);
+        auto [c, s] = co_await secured(std::move(below), client_with({}), server_with({}));
+        const std::string piece(64 * 1024, 'x');
+        std::size_t sent = 0;
+        io::error_code ec;
+        while (ec != asio::error::would_block) sent += s.try_write(asio::buffer(piece), ec);
+        co_await when_all(
+            [](io::stream closing) -> awaitable<void> {
+                co_await closing.shutdown_send();
+                // The peer says that it has it all.
+                std::array<char, 16> memory;
+                while (co_await closing.read(asio::buffer(memory)) > 0) continue;
+            }(std::move(s)),
+            [](io::stream& reading, std::size_t all) -> awaitable<void> {
+                std::size_t heard = 0;
+                std::array<char, 1000> memory;
+                while (const std::size_t n = co_await reading.read(asio::buffer(memory)))
+                    heard += n;
+                CHECK(heard == all);
+                co_await reading.shutdown_send();
+            }(c, sent));
+    });
+}
+
+TEST_CASE("a client that is refused after its handshake hears why, by kTLS too") {
+    testing::run_real([]() -> awaitable<void> {
+        auto below = co_await over_tcp(co_await asio::this_coro::executor);
+        tls::server_options so = server_options();
+        so.kernel_tls = true;
+        so.client_certificates = tls::client_certificates::required;
+        so.client_roots = {ca().root()};
+        tls::client_options co = client_options();
+        co.identity = tls::development_ca("foreign").client("ann");
+        const tls::client_config client(co);
+        const tls::server_config server(so);
+        co_await when_all(
+            [&](io::stream far) -> awaitable<void> {
+                const auto refused = co_await attempt(tls::accept(std::move(far), server));
+                REQUIRE(!refused);
+                CHECK(refused.error().kind() == failure_kind::authentication);
+            }(std::move(below.second)),
+            [&](io::stream near) -> awaitable<void> {
+                io::stream c = co_await tls::handshake(std::move(near), client, shop_target);
+                co_await c.write(bytes::literal("a request that came early"));
+                std::array<char, 16> memory;
+                const auto read = co_await attempt(c.read(asio::buffer(memory)));
+                REQUIRE(!read);
+                CHECK(read.error().code().category() == tls::alert_category());
+            }(std::move(below.first)));
+    });
+}
+
 TEST_CASE("writing by kTLS to a peer that has gone is an error, and no signal") {
     testing::run_real([]() -> awaitable<void> {
         auto [c, s] = co_await pair_of({});

@@ -141,10 +141,6 @@ class stream {
     /// segment. Who says so and then neither writes on nor ends the stream may keep the peer
     /// waiting.
     void end_follows() noexcept { impl_->end_follows(); }
-    /// A hint that what is still received will be thrown away, and reading goes on only to see the
-    /// end. TLS decrypts none of it then: no byte is read any more, and the end of the connection
-    /// is eof, with the peer's close_notify or without.
-    void discard_input() noexcept { impl_->discard_input(); }
 
     /// Starts a read into at most max_buffers buffers. The caller keeps the memory and the array
     /// until `op` completes.

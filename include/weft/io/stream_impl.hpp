@@ -60,9 +60,6 @@ class stream_impl {
     /// A hint: the end of output follows what is written next, at once. A transport may hold a
     /// small write back for it, so that both leave together. The default does nothing.
     virtual void end_follows() noexcept {}
-    /// A hint: nobody wants what is still received. Reading may give none of it any more, only what
-    /// it ends with. The default does nothing.
-    virtual void discard_input() noexcept {}
 
     /// False when a try to read is known to find nothing:
     /// a coroutine that reads then waits without trying.
@@ -76,9 +73,13 @@ class stream_impl {
     /// The connection's store. A stream around another one gives the inner's.
     [[nodiscard]] virtual const weft::extensions& extensions() const noexcept = 0;
     [[nodiscard]] virtual int native_socket() const noexcept { return -1; }
-    /// Waits until the native_socket(), which has just refused a write, may take one or has failed:
-    /// for who writes to it past the stream, in the place of a write. cancel_write ends it, and
-    /// closes nothing. Without such a socket: operation_not_supported.
+    /// The socket that everything written goes into as it is, so that the system may encrypt it
+    /// (kTLS) and TLS may send its control records past the stream; -1 when there is none. Whoever
+    /// says one has start_wait_writable too.
+    [[nodiscard]] virtual int kernel_tls_socket() const noexcept { return -1; }
+    /// Waits until that socket, which has just refused a write, may take one or has failed, in the
+    /// place of a write. cancel_write ends it, and closes nothing. The default:
+    /// operation_not_supported.
     virtual void start_wait_writable(operation& op);
 
     /// What weft knows of the executor's context.
