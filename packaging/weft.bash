@@ -34,7 +34,7 @@ _weft() {
         probe:*) words="--server-name --alpn --cacert -E --cert --key -m --max-time --help" ;;
         resolve:*) words="--type --system --cares --server --help" ;;
         serve:2) words="http-test echo discard" ;;
-        serve:*) words="--bind --threads --max-body --tls-cert --tls-key --tls-self-signed --http1 --http2 --watchdog
+        serve:*) words="--bind --threads --max-body --tls-cert --tls-key --tls-self-signed --ktls --http1 --http2 --watchdog
             --help" ;;
         send:*) words="-X --request -I --head -H --header -d --data --data-raw --data-binary -o --output -i
             --include -v --verbose -s --silent -S --show-error -f --fail -m --max-time --connect-timeout -L
