@@ -320,13 +320,13 @@ std::size_t engine::read(io::mutable_buffers into, io::error_code& ec) noexcept 
 }
 
 /// While nothing is to be read: a ticket leaves a write buffer behind that only a write would
-/// release. OpenSSL before 3.0.14 (3.1.6, 3.2.2, 3.3.1) gives its buffer back
-/// also between the header of a record and the rest, and then writes into it (CVE-2024-4741).
+/// release. OpenSSL before 3.0.14 (3.1.6, 3.2.2, 3.3.1) gives its buffer also back between the
+/// header of a record and the rest, and while a part of a record has not been read, and then uses
+/// it (CVE-2024-4741).
 void engine::release_buffers() noexcept {
     const bool between_records = std::string_view(SSL_rstate_string(ssl_.get())) == "RH";
-    if (!inbox_.empty() || !between_records) return;
-    SSL_free_buffers(ssl_.get());
-    has_leftovers_ = false;
+    if (!inbox_.empty() || !between_records || SSL_has_pending(ssl_.get()) == 1) return;
+    has_leftovers_ = SSL_free_buffers(ssl_.get()) != 1;
 }
 
 bool engine::flooded() const noexcept {
@@ -388,8 +388,13 @@ void engine::close() noexcept {
     const bool again = std::exchange(blocked_, false);
     if (error_ || (!again && (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN))) return;
     clear_errors();
-    SSL_shutdown(ssl_.get());
+    const bool refused = SSL_shutdown(ssl_.get()) < 0;
     clear_errors();
+    if (refused && again && !blocked_) {
+        // It was another alert that was blocked, and only the next call sends this one.
+        SSL_shutdown(ssl_.get());
+        clear_errors();
+    }
     SSL_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
     release_buffers();
 }

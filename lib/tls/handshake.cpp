@@ -98,6 +98,10 @@ class time_limit : deadlines::entry {
         arm_at(end_);
     }
 
+    /// While it is held in another way.
+    void pause() noexcept { disarm(); }
+    void resume() { arm_at(end_); }
+
     [[nodiscard]] bool over() const noexcept { return over_ || time_.now() >= end_; }
     [[nodiscard]] clock::time_point end() const noexcept { return end_; }
 
@@ -161,7 +165,7 @@ std::size_t try_send(io::stream& below, byte_queue& flight) noexcept {
 
 /// One flight out, one flight in, until the engine has enough. True: it is done. False: it failed,
 /// and says why; its alert was not sent yet.
-awaitable<bool> exchange(io::stream& below, engine& e, const time_limit& limit,
+awaitable<bool> exchange(io::stream& below, engine& e, time_limit& limit,
                          const handshake_names& names, handshake_watch* told) {
     std::size_t wanted = e.is_server() ? small_handshake_read : handshake_read;
     for (;;) {
@@ -184,7 +188,9 @@ awaitable<bool> exchange(io::stream& below, engine& e, const time_limit& limit,
             continue;
         }
         if (step == engine::step::want_identity) {
+            limit.pause();
             co_await answer_hello(static_cast<server_engine&>(e), limit);
+            limit.resume();
             continue;
         }
         const asio::mutable_buffer room = e.inbox().prepare(wanted);

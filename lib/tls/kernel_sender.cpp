@@ -51,7 +51,7 @@ bool kernel_sender::has_room() const noexcept {
 }
 
 long kernel_sender::control(int command, long number, void* pointer) noexcept {
-    if (!is_there()) return 0;
+    if (command != BIO_CTRL_GET_KTLS_SEND && !is_there()) return 0;
     if (command == next_record_is) {
         kind_ = static_cast<unsigned char>(number);
         return 0;  // as the socket's own says

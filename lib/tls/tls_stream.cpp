@@ -32,7 +32,7 @@ constexpr std::chrono::seconds linger_limit{10};
 
 tls_stream::limit::limit(tls_stream& s)
     : entry(s.context().deadlines(), s.get_executor(),
-            [](entry& e) noexcept { static_cast<limit&>(e).stream.below_.abort(); }),
+            [](entry& e) noexcept { static_cast<limit&>(e).stream.linger_is_over(); }),
       stream(s) {}
 
 tls_stream::tls_stream(io::stream below, std::unique_ptr<engine> e)
@@ -216,7 +216,8 @@ void tls_stream::flush() {
 void tls_stream::flush_control() {
     if (!closing_) return;
     if (engine_->is_blocked()) engine_->close();
-    if (engine_->is_blocked() || (gone_ && !engine_->has_room())) return wait_writable();
+    if (engine_->is_blocked() || (gone_ && !overdue_ && !engine_->has_room()))
+        return wait_writable();
     if (!finished_ && !gone_) finish();
 }
 
@@ -376,6 +377,13 @@ void tls_stream::dispose() noexcept {
         linger_->arm_after(linger_limit);
     }
     leave();
+}
+
+/// What TCP has taken is its affair, but for a last flight that it has not.
+void tls_stream::linger_is_over() noexcept {
+    if (!in_kernel_ || engine_->is_blocked()) return below_.abort();
+    overdue_ = true;
+    flush_.cancel();
 }
 
 /// Lets go of the connection below as soon as the last flight is with it.

@@ -24,6 +24,7 @@ namespace weft::tls::detail {
 ///
 /// **kTLS.** Where the system encrypts, a write goes into the socket below as it is, and what waits
 /// here (`flush_`) is for the socket to take more: a write, or a control record that was blocked.
+/// There is no end of file below before the stream is closed.
 ///
 /// **The end.** shutdown_send: close_notify, then the end of file below, both behind the last
 /// flight. The stream outlives its owner while its last flight is on the way, for a limited time.
@@ -87,6 +88,7 @@ class tls_stream final : public io::stream_impl {
     void end_pending() noexcept;
     [[nodiscard]] bool has_unread() noexcept;
     [[nodiscard]] bool is_sending() const noexcept { return flush_.pending(); }
+    void linger_is_over() noexcept;
     void leave() noexcept;
     void maybe_free() noexcept;
 
@@ -112,10 +114,11 @@ class tls_stream final : public io::stream_impl {
     bool writer_shuts_down_ = false;
     bool end_follows_ = false;  // a small write waits for close_notify
     bool closing_ = false;      // close_notify is in the outbox, or behind it
-    bool finished_ = false;     // and the end of file was sent below
+    bool finished_ = false;     // and so did the end of file below, if it is sent
 
     bool aborted_ = false;
     bool gone_ = false;     // disposed of
+    bool overdue_ = false;  // and not waited for any longer
     bool shut_ = false;     // the execution context goes away
     bool telling_ = false;  // somebody is being told: do not free
     std::optional<limit> linger_;
