@@ -141,3 +141,17 @@ TEST_CASE("of last words only a few are held back, and none behind a read that w
         CHECK(s.raw.try_read(asio::buffer(memory), ec) > 10);
     });
 }
+
+TEST_CASE("what was received of a record and not read survives the end of our side") {
+    testing::run([]() -> awaitable<void> {
+        raw_session s = co_await raw_shake();
+        std::string record;
+        for (int i = 0; i < 1000; ++i) record += static_cast<char>('a' + i % 26);
+        SSL_write(s.peer->ssl(), record.data(), static_cast<int>(record.size()));
+        const std::string out = s.peer->output();
+        co_await s.raw.write(asio::buffer(out));
+        CHECK(co_await read_text(s.server, 10) == record.substr(0, 10));
+        co_await s.server.shutdown_send();
+        CHECK(co_await read_text(s.server, 990) == record.substr(10));
+    });
+}
