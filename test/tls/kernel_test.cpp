@@ -88,6 +88,15 @@ awaitable<std::string> read_all(io::stream& s) {
     co_return text;
 }
 
+/// Writes until the socket takes no more; how much.
+std::size_t fill(io::stream& s) {
+    const std::string piece(64 * 1024, 'x');
+    std::size_t sent = 0;
+    io::error_code ec;
+    while (ec != asio::error::would_block) sent += s.try_write(asio::buffer(piece), ec);
+    return sent;
+}
+
 void keeps_the_laws(choice c) {
     const tls::client_config client = client_with(c);
     const tls::server_config server = server_with(c);
@@ -154,11 +163,9 @@ TEST_CASE("where the connection below is no socket, asking for kTLS changes noth
 TEST_CASE("by kTLS the end of a session arrives behind a full socket, and it is no truncation") {
     testing::run_real([]() -> awaitable<void> {
         auto [c, s] = co_await pair_of({});
-        const std::string piece(64 * 1024, 'x');
-        std::size_t sent = 0;
+        const std::size_t sent = fill(s);
         io::error_code ec;
-        while (ec != asio::error::would_block) sent += s.try_write(asio::buffer(piece), ec);
-        bool shut = s.try_shutdown_send(ec);
+        const bool shut = s.try_shutdown_send(ec);
         if (in_kernel(s)) CHECK(!shut);                  // close_notify finds no room
         const std::string heard = co_await read_all(c);  // throws where it is cut off
         CHECK(heard.size() == sent);
@@ -172,10 +179,7 @@ TEST_CASE(
     "a stream that sends by kTLS is closed behind what was written, also unread for a while") {
     testing::run_real([]() -> awaitable<void> {
         auto [c, s] = co_await pair_of({});
-        const std::string piece(64 * 1024, 'x');
-        std::size_t sent = 0;
-        io::error_code ec;
-        while (ec != asio::error::would_block) sent += s.try_write(asio::buffer(piece), ec);
+        const std::size_t sent = fill(s);
         s = io::stream();
         const std::string heard = co_await read_all(c);
         CHECK(heard.size() == sent);
@@ -189,10 +193,7 @@ TEST_CASE("closed by kTLS nothing is lost on a peer that takes little at a time"
         REQUIRE(::setsockopt(below.first.native_socket(), SOL_SOCKET, SO_RCVBUF, &little,
                              sizeof little) == 0);
         auto [c, s] = co_await secured(std::move(below), client_with({}), server_with({}));
-        const std::string piece(64 * 1024, 'x');
-        std::size_t sent = 0;
-        io::error_code ec;
-        while (ec != asio::error::would_block) sent += s.try_write(asio::buffer(piece), ec);
+        const std::size_t sent = fill(s);
         co_await when_all(
             [](io::stream closing) -> awaitable<void> {
                 co_await closing.shutdown_send();
