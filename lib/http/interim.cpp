@@ -3,6 +3,8 @@
 #include <weft/core/failure.hpp>
 #include <weft/http/interim.hpp>
 
+#include <boost/asio/dispatch.hpp>
+
 #include <cstddef>
 #include <utility>
 
