@@ -134,6 +134,7 @@ bool read_hello(std::string_view body, client_hello& hello) {
 /// The message's bytes without the records around them (RFC 8446, 5.1).
 struct unwrapped {
     std::string message;
+    std::size_t announced = 0;  // by the records: more of it may be to come
     bool good = true;
 };
 
@@ -148,6 +149,7 @@ unwrapped unwrap(std::string_view bytes) {
         const std::size_t size = header.number(2);
         if (size == 0 || size > max_record) u.good = false;
         if (!u.good) break;
+        u.announced += size;
         u.message += bytes.substr(record_header, size);
         bytes.remove_prefix(std::min(bytes.size(), record_header + size));
         // As soon as the whole message is there, the records behind it are another matter.
@@ -202,12 +204,12 @@ client_hello_parse parse_client_hello(std::string_view bytes) {
     if (message.size() < message_header) return result;
     reader length(message.substr(1, 3));
     const std::size_t size = message_header + length.number(3);
-    if (size > max_client_hello) {
+    // Nothing follows a ClientHello in its record: the client has to wait for the answer.
+    if (size > max_client_hello || u.announced > size) {
         result.what = outcome::other;
-    } else if (message.size() >= size) {
-        result.what = message.size() == size && detail::parse_hello_message(message, result.hello)
-                          ? outcome::whole
-                          : outcome::other;
+    } else if (message.size() == size) {
+        result.what =
+            detail::parse_hello_message(message, result.hello) ? outcome::whole : outcome::other;
     } else if (bytes.size() >= 2 * max_client_hello) {
         result.what = outcome::other;  // cut into records that hold next to nothing
     }

@@ -125,6 +125,17 @@ TEST_CASE("what is no ClientHello is another thing, as soon as that is clear") {
     CHECK(what("\x16\x03\x01\x00\x04\x01\xff\xff\xff"sv) == outcome::other);  // 16 MiB
 }
 
+TEST_CASE("more behind a ClientHello in its record is refused, however it comes") {
+    const std::string all = record(message(body(server_name("shop.test"))) + "more");
+    bool clear = false;
+    for (std::size_t n = 0; n <= all.size(); ++n) {
+        const auto part = tls::parse_client_hello(std::string_view(all).substr(0, n));
+        CHECK(part.what == (clear || n >= 9 ? outcome::other : outcome::partial));
+        clear = part.what == outcome::other;
+    }
+    CHECK(clear);
+}
+
 TEST_CASE("nobody is routed by what the TLS library would refuse") {
     const std::string name = server_name("shop.test");
     CHECK(what(hello(name + name)) == outcome::other);      // twice
