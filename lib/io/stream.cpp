@@ -120,16 +120,24 @@ void stream_impl::post(operation& op, error_code code, std::size_t bytes) const 
         asio::post(executor_, completion(&op));
 }
 
+bool stream_impl::take_in(operation& op, operation*& place) {
+    if (place) {
+        post(op, asio::error::already_started, 0);
+        return false;
+    }
+    op.stream_ = this;
+    op.linked_ = true;
+    place = &op;
+    return true;
+}
+
 void stream_impl::begin_read(operation& op, mutable_buffers buffers) {
     assert(!op.pending_);
     op.pending_ = true;
     op.is_read_ = true;
     buffers = at_most_max(buffers);
     if (total(buffers) == 0) return post(op, error_code(), 0);
-    if (reading_) return post(op, asio::error::already_started, 0);
-    op.stream_ = this;
-    op.linked_ = true;
-    reading_ = &op;
+    if (!take_in(op, reading_)) return;
     if (detail::held_operations::may_hold(*info_) &&
         detail::held_operations::begin_read(*this, buffers, op))
         return;
@@ -142,10 +150,7 @@ void stream_impl::begin_write(operation& op, const_buffers buffers) {
     op.is_read_ = false;
     buffers = at_most_max(buffers);
     if (total(buffers) == 0) return post(op, error_code(), 0);
-    if (writing_) return post(op, asio::error::already_started, 0);
-    op.stream_ = this;
-    op.linked_ = true;
-    writing_ = &op;
+    if (!take_in(op, writing_)) return;
     if (detail::held_operations::may_hold(*info_) &&
         detail::held_operations::begin_write(*this, buffers, op))
         return;
@@ -156,10 +161,7 @@ void stream_impl::begin_shutdown(operation& op) {
     assert(!op.pending_);
     op.pending_ = true;
     op.is_read_ = false;
-    if (writing_) return post(op, asio::error::already_started, 0);
-    op.stream_ = this;
-    op.linked_ = true;
-    writing_ = &op;
+    if (!take_in(op, writing_)) return;
     if (detail::held_operations::may_hold(*info_) &&
         detail::held_operations::begin_shutdown(*this, op))
         return;
@@ -170,10 +172,7 @@ void stream_impl::begin_wait_writable(operation& op) {
     assert(!op.pending_);
     op.pending_ = true;
     op.is_read_ = false;
-    if (writing_) return post(op, asio::error::already_started, 0);
-    op.stream_ = this;
-    op.linked_ = true;
-    writing_ = &op;
+    if (!take_in(op, writing_)) return;
     start_wait_writable(op);
 }
 

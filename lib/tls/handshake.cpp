@@ -20,6 +20,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <array>
+#include <source_location>
 #include <utility>
 
 namespace weft::tls {
@@ -94,47 +95,42 @@ class time_limit : deadlines::entry {
                 [](entry& e) noexcept { static_cast<time_limit&>(e).strike(); }),
           below_(below),
           time_(below.impl().context().clock()),
-          end_(later(time_.now(), length)) {
-        arm_at(end_);
+          held_(length, std::source_location::current()) {
+        held_.resolve(below.impl().context());
+        arm_at(end());
     }
 
     /// While it is held in another way.
     void pause() noexcept { disarm(); }
-    void resume() { arm_at(end_); }
+    void resume() { arm_at(end()); }
 
-    [[nodiscard]] bool over() const noexcept { return over_ || time_.now() >= end_; }
-    [[nodiscard]] clock::time_point end() const noexcept { return end_; }
+    [[nodiscard]] clock::time_point now() const { return time_.now(); }
+    [[nodiscard]] clock::time_point end() const noexcept { return held_.when; }
+    [[nodiscard]] bool over() const { return now() >= end(); }
+    [[nodiscard]] failure timed_out() const { return held_.timed_out(nullptr); }
 
   private:
-    static clock::time_point later(clock::time_point now, clock::duration length) noexcept {
-        constexpr auto last = clock::time_point::max();
-        return length > last - now ? last : now + length;
-    }
     void strike() noexcept {
-        over_ = true;
         below_.cancel();
         // What had just completed is not cancelled, and may be waited for once more.
         arm_after(std::chrono::seconds(1));
     }
 
     io::stream& below_;
-    clock& time_;
-    clock::time_point end_;
-    bool over_ = false;
+    const clock& time_;
+    weft::detail::limit held_;
 };
 
 /// Asks the certificate service, unless it has been asked lately. What it throws is thrown.
 awaitable<identity> find_identity(const server_engine& e, const time_limit& limit) {
     const server_context& context = e.context();
-    auto executor = co_await asio::this_coro::executor;
-    clock& time = context_info::of(executor).clock();
     const std::string key = certificate_cache::key(e.hello());
-    if (std::optional<identity> known = context.answers().get(key, time.now()))
+    if (std::optional<identity> known = context.answers().get(key, limit.now()))
         co_return std::move(*known);
     client_hello hello = e.hello();
     identity id =
         co_await with_deadline(limit.end(), context.options().certificates.serve(std::move(hello)));
-    context.answers().put(key, id, time.now());
+    context.answers().put(key, id, limit.now());
     co_return id;
 }
 
@@ -169,7 +165,7 @@ awaitable<bool> exchange(io::stream& below, engine& e, time_limit& limit,
                          const handshake_names& names, handshake_watch* told) {
     std::size_t wanted = e.is_server() ? small_handshake_read : handshake_read;
     for (;;) {
-        if (limit.over()) throw failure(failure_kind::timeout, "its time limit ran out");
+        if (limit.over()) throw limit.timed_out();
         const engine::step step = e.handshake();
         if (step == engine::step::failed) co_return false;
         if (step == engine::step::done && e.can_wait()) co_return true;

@@ -3,25 +3,16 @@
 
 import contextlib
 import signal
-import socket
 import subprocess
-import time
 
 
 @contextlib.contextmanager
 def serving(weft, *options):
     """Gives the port. Fails at the end when the server ended otherwise than well."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    server = subprocess.Popen([weft, "serve", "http-test", "--bind", f"127.0.0.1:{port}", *options],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([weft, "serve", "http-test", "--bind", "127.0.0.1:0", *options], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(100):
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        port = int(server.stdout.readline().rpartition(":")[2])  # "listening on 127.0.0.1:8080"
         yield port
     finally:
         server.send_signal(signal.SIGINT)

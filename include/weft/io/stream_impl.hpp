@@ -132,6 +132,7 @@ class stream_impl {
     friend class stream;
     friend class operation;
 
+    bool take_in(operation& op, operation*& place);
     void unlink_all() noexcept;
 
     boost::asio::any_io_executor executor_;
